@@ -1,0 +1,1 @@
+"""The engine of the attachment gateway; knows no GraphQL."""

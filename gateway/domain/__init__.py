@@ -1,0 +1,1 @@
+"""What the gateway speaks of, in pure Python: nothing here awaits."""

@@ -1,0 +1,204 @@
+"""The errors of the gateway, one tree and one table of codes.
+
+GatewayError
+├── BadInput             BAD_INPUT         the caller's values, or values that a source refused
+│   ├── InvalidDocument  INVALID_DOCUMENT  a GraphQL document or variables that the schema refuses
+│   ├── BadIdentifier    BAD_IDENTIFIER    text that is no identifier of this gateway
+│   ├── BadCursor        BAD_CURSOR        text that is no cursor of the field it was given to
+│   └── TooLarge         TOO_LARGE         more bytes than the source takes
+├── NotFound             NOT_FOUND         not there, or not the caller's
+├── UnknownSource        UNKNOWN_SOURCE    no source of this name is configured
+├── Unsupported          UNSUPPORTED       the source cannot do this at all
+├── Conflict             CONFLICT          the source holds another state than the one assumed
+├── SourceError          (never raised itself: what a source did to us)
+│   ├── Unauthenticated  UNAUTHENTICATED   the source refused the gateway's credential
+│   ├── Forbidden        FORBIDDEN         the credential may not do this
+│   ├── QuotaExceeded    QUOTA_EXCEEDED    the account at the source is full
+│   ├── RateLimited      RATE_LIMITED      too many requests; retryable
+│   ├── Unavailable      UNAVAILABLE       no connection, maintenance or a fault of the source; retryable
+│   ├── DeadlineExceeded DEADLINE_EXCEEDED no answer in time; retryable
+│   └── BadResponse      BAD_RESPONSE      an answer that breaks the source's contract
+└── InternalError        INTERNAL          a defect of the gateway, masked
+
+Messages are written for front-end developers and never hold a credential, a header or a body of an upstream.
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Any failure the gateway knows by name.
+
+    ``message`` is safe to show, ``source`` names the upstream system, ``retry_after`` is in seconds and says
+    when the same request may succeed.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    meaning: ClassVar[str] = ""
+    advice: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, source: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.retry_after = retry_after
+
+    def __repr__(self) -> str:
+        """Show the class and the message, which are all that is safe to show."""
+        return f"{type(self).__name__}({self.message!r}, source={self.source!r})"
+
+
+class BadInput(GatewayError):
+    """The caller's values cannot be used, or a source refused them."""
+
+    code = "BAD_INPUT"
+    meaning = "A value of the request cannot be used, or the source refused it."
+    advice = "Change the value that the message names."
+
+
+class InvalidDocument(BadInput):
+    """A GraphQL document, or variables, that the schema refuses."""
+
+    code = "INVALID_DOCUMENT"
+    meaning = "The GraphQL document or its variables do not fit the schema; nothing was executed."
+    advice = "Mend the document: the message and `locations` say where."
+
+
+class BadIdentifier(BadInput):
+    """Text that is no identifier of this gateway."""
+
+    code = "BAD_IDENTIFIER"
+    meaning = "The text is not an identifier that this gateway gave."
+    advice = "Send an `id` of an earlier answer, unchanged."
+
+
+class BadCursor(BadInput):
+    """Text that is no cursor of the field it was given to."""
+
+    code = "BAD_CURSOR"
+    meaning = "The cursor belongs to another field, order or filter, or to no answer of this gateway."
+    advice = "Start again without `after` and `before`."
+
+
+class TooLarge(BadInput):
+    """More bytes than the source takes."""
+
+    code = "TOO_LARGE"
+    meaning = "The file is larger than the source accepts."
+    advice = "Compare with `sources { capabilities { maxBytes } }` before sending."
+
+
+class NotFound(GatewayError):
+    """Not there, or not the caller's: which of the two is not told."""
+
+    code = "NOT_FOUND"
+    meaning = "The object is not there, or the caller may not know that it is."
+    advice = "Drop the object from your cache."
+
+
+class UnknownSource(GatewayError):
+    """No source of this name is configured."""
+
+    code = "UNKNOWN_SOURCE"
+    meaning = "No source of this name is configured."
+    advice = "Ask `sources { name }` for the names."
+
+
+class Unsupported(GatewayError):
+    """The source cannot do this at all."""
+
+    code = "UNSUPPORTED"
+    meaning = "The source has no such operation."
+    advice = "Ask `sources { capabilities { operation supported reason } }` before offering it."
+
+
+class Conflict(GatewayError):
+    """The source holds another state than the one the request assumed."""
+
+    code = "CONFLICT"
+    meaning = "The source holds another state than the request assumed."
+    advice = "Read the object again, then decide."
+
+
+class SourceError(GatewayError):
+    """What a source did to us; raised only as one of its kinds."""
+
+
+class Unauthenticated(SourceError):
+    """The source refused the gateway's credential."""
+
+    code = "UNAUTHENTICATED"
+    meaning = "The source refused the credential that the gateway holds for it."
+    advice = "Tell the operator; `attachment-gateway sources` shows it too."
+
+
+class Forbidden(SourceError):
+    """The credential is known, but may not do this."""
+
+    code = "FORBIDDEN"
+    meaning = "The source knows the credential but does not let it do this."
+    advice = "Tell the operator, or hide the action."
+
+
+class QuotaExceeded(SourceError):
+    """The account at the source is full."""
+
+    code = "QUOTA_EXCEEDED"
+    meaning = "The account at the source has no room or no pages left."
+    advice = "Free room at the source first."
+
+
+class RateLimited(SourceError):
+    """Too many requests for the source."""
+
+    code = "RATE_LIMITED"
+    meaning = "The source asks for fewer requests."
+    advice = "Try again after `retryAfterMs`."
+    retryable = True
+
+
+class Unavailable(SourceError):
+    """No connection, maintenance or a fault of the source."""
+
+    code = "UNAVAILABLE"
+    meaning = "The source cannot be reached, is under maintenance or has a fault of its own."
+    advice = "Show the rest of the answer, and try again later."
+    retryable = True
+
+
+class DeadlineExceeded(SourceError):
+    """No answer in the time that the operation had."""
+
+    code = "DEADLINE_EXCEEDED"
+    meaning = "The source did not answer in the time that the operation had."
+    advice = "Show the rest of the answer, and try again, with fewer things at once if it stays."
+    retryable = True
+
+
+class BadResponse(SourceError):
+    """An answer that breaks the source's own contract."""
+
+    code = "BAD_RESPONSE"
+    meaning = "The source answered something that breaks its own contract, or far too much of it."
+    advice = "Tell the operator: the source has changed, or something stands before it."
+
+
+class InternalError(GatewayError):
+    """A defect of the gateway; what happened is in its log under the request's id."""
+
+    code = "INTERNAL"
+    meaning = "A defect of the gateway."
+    advice = "Tell the operator the `requestId`: the log has the rest."
+
+
+def error_classes() -> list[type[GatewayError]]:
+    """List every class that has a code of its own, in the order of the tree."""
+    found: list[type[GatewayError]] = []
+    pending: list[type[GatewayError]] = [GatewayError]
+    while pending:
+        cls = pending.pop(0)
+        pending[:0] = cls.__subclasses__()
+        if "code" in vars(cls) and cls is not GatewayError:
+            found.append(cls)
+    return found

@@ -1,0 +1,170 @@
+"""The nouns of the gateway: attachments on records, files and folders in libraries.
+
+Objects are frozen and complete when they leave an adapter: what GraphQL reads below them are plain attributes.
+What links objects to each other (``Folder.branch``, ``File.folder``) takes no part in equality, because it
+depends on what was loaded together.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from gateway.domain.capabilities import Capability
+from gateway.domain.details import ArrhesDetails, AttachmentDetails
+from gateway.domain.refs import Ref
+
+
+class SourceKind(Enum):
+    """The upstream systems the gateway speaks to."""
+
+    ARRHES = "arrhes"
+    DECISIV = "decisiv"
+    DIRECTMAIL = "directmail"
+    ESPOCRM = "espocrm"
+    MAARCH = "maarch"
+
+
+class RecordKind(Enum):
+    """What attachments hang on."""
+
+    MAIL = "mail"
+    CASE = "case"
+    MESSAGE = "message"
+    ENTITY = "entity"
+
+
+class FileState(Enum):
+    """Whether the bytes of a file have arrived."""
+
+    PENDING = "pending"
+    AVAILABLE = "available"
+
+
+class Placement(Enum):
+    """Whether a folder stands where its source says."""
+
+    IN_PLACE = "in_place"
+    ORPHAN = "orphan"
+    CYCLE = "cycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One configured upstream system; ``record_kind`` is None where files live in folders."""
+
+    ref: Ref
+    name: str
+    kind: SourceKind
+    record_kind: RecordKind | None
+    capabilities: tuple[Capability, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What attachments hang on; known by its reference alone, so making one costs nothing."""
+
+    ref: Ref
+    kind: RecordKind
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The root of a folder tree; known by its reference alone."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that hangs on a record.
+
+    ``size`` is in bytes, times are aware, and what the source does not tell is None. ``record`` is None where
+    the source does not say what the attachment hangs on.
+    """
+
+    ref: Ref
+    name: str
+    size: int | None
+    media_type: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    record: Record | None
+    details: AttachmentDetails
+    can_update: bool
+    can_delete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder of a library.
+
+    ``parent_ref`` is what the source says; ``branch`` holds the neighbours, and is None when the folder was
+    fetched without its tree.
+    """
+
+    ref: Ref
+    name: str
+    library: Library
+    parent_ref: Ref | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    created_by: str | None
+    updated_by: str | None
+    branch: "Branch | None" = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file in a folder tree.
+
+    ``folder_ref`` is what the source says, None at the root; ``folder`` is that folder where it was loaded too.
+    """
+
+    ref: Ref
+    name: str
+    size: int | None
+    media_type: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    library: Library
+    folder_ref: Ref | None
+    document_date: datetime | None
+    checksum: str | None
+    reference: str | None
+    state: FileState
+    details: ArrhesDetails
+    can_update: bool = True
+    can_delete: bool = True
+    folder: Folder | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """Where a folder stands in its tree: filled while the tree is built, never changed afterwards."""
+
+    parent: Folder | None = None
+    folders: list[Folder] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    placement: Placement = Placement.IN_PLACE
+
+
+StoredFile = Attachment | File
+Entry = Attachment | File | Folder
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentListing:
+    """All attachments of a record, in the order of the source."""
+
+    record: Record
+    attachments: tuple[Attachment, ...]
+    registered_mail: bool | None = None
+    """Whether the mail can be sent as registered mail (Maarch's `mailevaEnabled`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLink:
+    """A link that needs no credential. ``url`` is a secret: it is shown to the caller and nobody else."""
+
+    url: str = field(repr=False)
+    expires_at: datetime | None

@@ -1,0 +1,115 @@
+"""Filters and orders stored files of any source, in one order that is total and does not depend on luck."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from gateway.domain.model import FileState, StoredFile
+from gateway.domain.refs import Ref
+
+SortKey = tuple[bool, str | int, str, str, tuple[str, ...]]
+"""Whether the value is known, the value, and what tells two files of one value apart."""
+
+
+class OrderField(Enum):
+    """What stored files can be ordered by."""
+
+    NAME = "name"
+    SIZE = "size"
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+
+
+class Direction(Enum):
+    """Which end comes first."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of stored files; where the value is not known a file comes last, whatever the direction."""
+
+    field: OrderField = OrderField.UPDATED_AT
+    direction: Direction = Direction.DESC
+
+    @property
+    def descending(self) -> bool:
+        """Whether the largest comes first."""
+        return self.direction is Direction.DESC
+
+    def key(self, file: StoredFile) -> SortKey:
+        """Give the key of a file: larger comes later when ascending, earlier when descending."""
+        value = _VALUES[self.field](file)
+        known = (value is not None) if self.descending else (value is None)
+        ref = file.ref
+        return (known, "" if value is None else value, ref.source, ref.type.value, ref.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which files are wanted; a criterion that is None takes all, and one that a source cannot tell takes none.
+
+    Sizes are in bytes; lower bounds are inclusive, upper bounds are not.
+    """
+
+    name_contains: str | None = None
+    media_types: frozenset[str] | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    updated_from: datetime | None = None
+    updated_before: datetime | None = None
+    states: frozenset[FileState] | None = None
+
+    def accepts(self, file: StoredFile) -> bool:
+        """Tell whether a file is wanted."""
+        return (
+            (self.name_contains is None or self.name_contains.casefold() in file.name.casefold())
+            and (self.media_types is None or file.media_type in self.media_types)
+            and (self.states is None or state_of(file) in self.states)
+            and _within(file.size, self.min_size, self.max_size)
+            and _within(file.created_at, self.created_from, self.created_before)
+            and _within(changed_at(file), self.updated_from, self.updated_before)
+        )
+
+
+def state_of(file: StoredFile) -> FileState:
+    """Tell whether the bytes are there; an attachment always has them."""
+    return getattr(file, "state", FileState.AVAILABLE)
+
+
+def changed_at(file: StoredFile) -> datetime | None:
+    """Tell when a file last changed: at its creation, where no change is known."""
+    return file.updated_at or file.created_at
+
+
+def arrange(files: Iterable[StoredFile], wanted: Filter, order: Order) -> list[StoredFile]:
+    """Keep the wanted files, each once, in the given order."""
+    distinct: dict[Ref, StoredFile] = {file.ref: file for file in files if wanted.accepts(file)}
+    return sorted(distinct.values(), key=order.key, reverse=order.descending)
+
+
+def _within(
+    value: "int | datetime | None", low: "int | datetime | None", high: "int | datetime | None"
+) -> bool:
+    if low is None and high is None:
+        return True
+    if value is None:
+        return False
+    return (low is None or value >= low) and (high is None or value < high)  # type: ignore[operator]
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1_000_000)
+
+
+_VALUES: dict[OrderField, Callable[[StoredFile], str | int | None]] = {
+    OrderField.NAME: lambda file: file.name.casefold(),
+    OrderField.SIZE: lambda file: file.size,
+    OrderField.CREATED_AT: lambda file: _microseconds(file.created_at),
+    OrderField.UPDATED_AT: lambda file: _microseconds(changed_at(file)),
+}

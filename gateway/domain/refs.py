@@ -1,0 +1,73 @@
+"""References: where an object lives, and the opaque text that clients hold for it."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.domain.errors import BadIdentifier
+
+VERSION = "1"
+SEPARATOR = "\x1f"
+"""ASCII's unit separator: no upstream allows it in an identifier or a name."""
+
+LONGEST_TEXT = 2048
+LONGEST_PART = 256
+
+
+class RefType(Enum):
+    """What a reference points at; the value stands in identifiers and never changes."""
+
+    ATTACHMENT = "a"
+    FILE = "f"
+    FOLDER = "d"
+    RECORD = "r"
+    LIBRARY = "l"
+    SOURCE = "s"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One object of one source.
+
+    ``key`` holds the identifiers that the upstream needs to find it, the outermost first: the message before
+    its attachment. It is the object's identity, so nothing is in it that the upstream ignores.
+    """
+
+    source: str
+    type: RefType
+    key: tuple[str, ...]
+
+    def to_id(self) -> str:
+        """Write it as the opaque identifier of the schema; the same object always gets the same text."""
+        text = SEPARATOR.join((VERSION, self.type.value, self.source, *self.key))
+        return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
+
+    @classmethod
+    def from_id(cls, text: str) -> "Ref":
+        """Read an identifier back; raises BadIdentifier for anything that ``to_id`` would not have written."""
+        parts = _decoded(text).split(SEPARATOR)
+        if len(parts) < len(("version", "type", "source", "key")) or parts[0] != VERSION:
+            raise BadIdentifier("This is not an identifier of this gateway.")
+        if not all(0 < len(part) <= LONGEST_PART for part in parts):
+            raise BadIdentifier("This is not an identifier of this gateway.")
+        ref = cls(parts[2], _type_of(parts[1]), tuple(parts[3:]))
+        if ref.to_id() != text:  # base64 has several spellings of one text; an object has one identifier
+            raise BadIdentifier("This is not an identifier of this gateway.")
+        return ref
+
+
+def _decoded(text: str) -> str:
+    try:
+        if len(text) > LONGEST_TEXT:
+            raise BadIdentifier("This is too long to be an identifier of this gateway.")
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except (binascii.Error, ValueError) as exc:
+        raise BadIdentifier("This is not an identifier of this gateway.") from exc
+
+
+def _type_of(letter: str) -> RefType:
+    try:
+        return RefType(letter)
+    except ValueError as exc:
+        raise BadIdentifier("This is not an identifier of this gateway.") from exc

@@ -1,0 +1,28 @@
+"""Text that must not be shown."""
+
+
+class Secret:
+    """A password, key or token: its text is reached only through ``reveal``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Show nothing of the text, not even its length."""
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Compare two secrets by their texts."""
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        """Hash like the text."""
+        return hash((Secret, self._text))

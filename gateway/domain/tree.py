@@ -1,0 +1,140 @@
+"""Builds the folder tree of a library from the flat lists of its source, whatever they hold."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.model import Branch, File, Folder, Library, Placement
+from gateway.domain.refs import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One snapshot of a library: every folder has its branch, every file its folder."""
+
+    library: Library
+    folders: tuple[Folder, ...]
+    """Those at the root, by name."""
+    files: tuple[File, ...]
+    """Those at the root, by name."""
+    folder_by_ref: dict[Ref, Folder]
+    all_files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One folder or file below another folder; ``depth`` is 1 for a direct child."""
+
+    node: Folder | File
+    depth: int
+    parent: Folder | None
+
+
+def build_tree(library: Library, folders: Iterable[Folder], files_of: "FilesOf") -> Tree:
+    """Link folders and files into a tree.
+
+    Folders that lie on a cycle, or whose parent is not there, stand at the root and say so in their placement
+    (`upstreams.md` 2.4: the source checks neither). Lists are sorted by name, because the source's order is the
+    accident of its storage (2.6, 13).
+
+    ``files_of`` makes the files once the folders are there, so that each holds its folder from the start.
+    """
+    by_ref = {folder.ref: folder for folder in folders}
+    on_cycle = _folders_on_cycles(by_ref)
+    roots = [folder for folder in by_ref.values() if not _hang(folder, by_ref, on_cycle)]
+    files = sorted(files_of(by_ref), key=_by_name)
+    root_files = tuple(file for file in files if not _put(file))
+    for folder in by_ref.values():
+        branch_of(folder).folders.sort(key=_by_name)
+    return Tree(library, tuple(sorted(roots, key=_by_name)), root_files, by_ref, tuple(files))
+
+
+FilesOf = Callable[[dict[Ref, Folder]], Iterable[File]]
+
+
+def branch_of(folder: Folder) -> Branch:
+    """Give the branch of a folder that came from a tree; asking it of another is a defect."""
+    if folder.branch is None:
+        raise LookupError("The folder was loaded without its tree.")
+    return folder.branch
+
+
+def ancestors(folder: Folder) -> list[Folder]:
+    """List the folders above one, the root first."""
+    above: list[Folder] = []
+    parent = branch_of(folder).parent
+    while parent is not None:
+        above.append(parent)
+        parent = branch_of(parent).parent
+    return above[::-1]
+
+
+def descendants(folders: Sequence[Folder], files: Sequence[File], depth: int) -> Iterator[TreeEntry]:
+    """Walk down from the given children, folders before files, each folder followed by what is below it.
+
+    ``depth`` is how many levels are walked. The walk keeps its own stack: a tree of any depth does not recurse.
+    """
+    stack: list[Iterator[TreeEntry]] = [_level(folders, files, None, 1)]
+    while stack:
+        entry = next(stack[-1], None)
+        if entry is None:
+            stack.pop()
+            continue
+        yield entry
+        if isinstance(entry.node, Folder) and entry.depth < depth:
+            below = branch_of(entry.node)
+            stack.append(_level(below.folders, below.files, entry.node, entry.depth + 1))
+
+
+def _level(
+    folders: Sequence[Folder], files: Sequence[File], parent: Folder | None, depth: int
+) -> Iterator[TreeEntry]:
+    for folder in folders:
+        yield TreeEntry(folder, depth, parent)
+    for file in files:
+        yield TreeEntry(file, depth, parent)
+
+
+def _by_name(node: Folder | File) -> tuple[str, str, tuple[str, ...]]:
+    return (node.name.casefold(), node.name, node.ref.key)
+
+
+def _hang(folder: Folder, by_ref: dict[Ref, Folder], on_cycle: set[Ref]) -> bool:
+    """Hang a folder below its parent; say whether it has one."""
+    branch = branch_of(folder)
+    if folder.parent_ref is None:
+        return False
+    if folder.ref in on_cycle:
+        branch.placement = Placement.CYCLE
+        return False
+    parent = by_ref.get(folder.parent_ref)
+    if parent is None:
+        branch.placement = Placement.ORPHAN
+        return False
+    branch.parent = parent
+    branch_of(parent).folders.append(folder)
+    return True
+
+
+def _put(file: File) -> bool:
+    """Put a file into its folder; say whether it has one."""
+    if file.folder is None:
+        return False
+    branch_of(file.folder).files.append(file)
+    return True
+
+
+def _folders_on_cycles(by_ref: dict[Ref, Folder]) -> set[Ref]:
+    """Find the folders that are their own ancestors, in one pass over all."""
+    on_cycle: set[Ref] = set()
+    seen_in: dict[Ref, int] = defaultdict(int)
+    for walk, start in enumerate(by_ref, start=1):
+        path: list[Ref] = []
+        ref: Ref | None = start
+        while ref in by_ref and not seen_in[ref]:
+            seen_in[ref] = walk
+            path.append(ref)
+            ref = by_ref[ref].parent_ref
+        if ref in by_ref and seen_in[ref] == walk:
+            on_cycle.update(path[path.index(ref) :])
+    return on_cycle

@@ -1,0 +1,1 @@
+"""DataLoaders that batch what one request asks of the sources."""

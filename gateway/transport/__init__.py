@@ -1,0 +1,1 @@
+"""HTTP to the upstreams: one client per source, with credentials, retries and limits."""

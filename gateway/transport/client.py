@@ -1,0 +1,209 @@
+"""One client per source: its base URL, its credential, its limits, and the retries of what may be repeated."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import quote, urlencode, urlsplit
+
+from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unauthenticated, Unavailable
+from gateway.transport.auth import Auth
+from gateway.transport.call import Call, TracedRequest
+from gateway.transport.exchange import Exchange, Request, Response, Stream
+from gateway.transport.flight import SingleFlight
+from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
+
+Query = Sequence[tuple[str, str]]
+
+UNAUTHORIZED = 401
+REFUSALS = 3
+"""So many 401 in a row and the credential is not sent for a while."""
+LOCKOUT = 60.0
+"""Seconds: EspoCRM locks an address out for a minute after 10 wrong keys (`upstreams.md` 5.8, 2)."""
+
+
+def join_path(*segments: str) -> str:
+    """Percent-encode each segment and join them, so that no identifier leaves its place in the path.
+
+    Raises BadInput for a segment that a server would read as another path.
+    """
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise BadInput("An identifier is empty or has a form that no source uses.")
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+class SourceClient:
+    """Sends the requests of one source.
+
+    GET and HEAD, and requests called ``repeatable``, are tried up to three times while the call's time lasts.
+    Identical GETs that run at once share one request. Credentials go to the base URL only, and after three
+    refusals in a row not at all for a minute.
+    """
+
+    def __init__(self, source: str, base_url: str, auth: Auth, exchange: Exchange) -> None:
+        self.source = source
+        self._base_url = base_url.rstrip("/")
+        self._auth = auth
+        self._exchange = exchange
+        self._flights: SingleFlight[Response] = SingleFlight()
+        self._places = asyncio.Semaphore(exchange.limits.concurrency)
+        self._refusals = 0
+        self._locked_until = 0.0
+
+    async def get(
+        self, path: str, call: Call, *, query: Query = (), headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Get a path below the base URL, sharing the answer with whoever asks for the same at the same time.
+
+        ``path`` is percent-encoded already (``join_path``). Raises a SourceError where no answer came; the
+        status of an answer is the caller's to read.
+        """
+        request = Request("GET", self._url(path, query), dict(headers or {}))
+        key = (request.url, self._auth.identity, tuple(sorted(request.headers.items())))
+        shared = self._flights.running(key)
+        started = time.monotonic()
+        # The shared request has a budget of its own: whoever started it may run out of time before the others.
+        own = Call(started + TRIES * self._exchange.limits.try_timeout, call.request_id, call.trace)
+        try:
+            async with asyncio.timeout(call.remaining()):
+                response = await self._flights.run(key, lambda: self._send(request, path, own, TRIES))
+        except TimeoutError as exc:
+            raise self._late() from exc
+        if shared:
+            self._note(call, request, response.status, started, shared=True)
+        return response
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        call: Call,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        repeatable: bool = False,
+    ) -> Response:
+        """Send any request below the base URL; only one that is ``repeatable`` is ever sent twice."""
+        request = Request(method, self._url(path, query), dict(headers or {}), body)
+        return await self._send(request, path, call, TRIES if repeatable else 1)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, call: Call, *, query: Query = (), headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Stream]:
+        """Get a path and hand out the answer while its body arrives; waits for its head until the deadline."""
+        url = self._url(path, query)
+        request = Request("GET", url, {**(headers or {}), **await self._credential("GET", path)})
+        async with streamed(self._exchange, request, call) as stream:
+            self._count_refusals(stream.status)
+            yield stream
+
+    def owns(self, url: str) -> bool:
+        """Tell whether an absolute URL lies at the source's own origin and below its base path."""
+        own, other = urlsplit(self._base_url), urlsplit(url)
+        same_origin = (own.scheme, own.netloc) == (other.scheme, other.netloc)
+        return same_origin and f"{other.path}/".startswith(f"{own.path}/")
+
+    def path_of(self, url: str) -> str:
+        """Give the path of an own absolute URL below the base URL, as it is written."""
+        return urlsplit(url).path.removeprefix(urlsplit(self._base_url).path)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._exchange.aclose()
+
+    def _url(self, path: str, query: Query) -> str:
+        return self._base_url + path + ("?" + urlencode(query) if query else "")
+
+    async def _send(self, bare: Request, path: str, call: Call, tries: int) -> Response:
+        """Send a request that has no credential yet, as often as may be."""
+        renewed = False
+        attempt = 1
+        while True:
+            credential = await self._credential(bare.method, path)
+            request = Request(bare.method, bare.url, {**bare.headers, **credential}, bare.body)
+            outcome = await self._try(request, call)
+            if isinstance(outcome, Response) and outcome.status == UNAUTHORIZED and not renewed:
+                renewed = await self._auth.renew(credential)
+                if renewed:  # a refused request had no effect, so any method may be sent again
+                    continue
+            pause = self._pause(outcome, attempt, tries, call)
+            if pause is None:
+                return self._finish(outcome)
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    async def _try(self, request: Request, call: Call) -> Response | GatewayError:
+        """Send once; a failure that may be retried is a value."""
+        try:
+            async with asyncio.timeout(call.remaining()):
+                await self._places.acquire()
+        except TimeoutError:
+            return self._late()
+        started = time.monotonic()
+        status = None
+        try:
+            seconds = min(self._exchange.limits.try_timeout, call.remaining())
+            response = await self._exchange.send(request, seconds)
+            status = response.status
+        except (Unavailable, DeadlineExceeded) as exc:
+            return exc
+        finally:
+            self._places.release()
+            self._note(call, request, status, started)
+        return response
+
+    def _pause(self, outcome: Response | GatewayError, attempt: int, tries: int, call: Call) -> float | None:
+        """Choose how long to wait before the next try; None where this outcome is the last."""
+        if attempt >= tries or (isinstance(outcome, Response) and outcome.status not in RETRIED_STATUSES):
+            return None
+        asked = retry_after(outcome.headers.get("retry-after")) if isinstance(outcome, Response) else None
+        pause = pause_before(attempt + 1) if asked is None else asked
+        return pause if pause < call.remaining() else None
+
+    def _finish(self, outcome: Response | GatewayError) -> Response:
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        self._count_refusals(outcome.status)
+        return outcome
+
+    async def _credential(self, method: str, path: str) -> dict[str, str]:
+        if time.monotonic() < self._locked_until:
+            raise Unauthenticated(
+                "The source refused the credential several times; it is not sent for a minute.",
+                source=self.source,
+                retry_after=self._locked_until - time.monotonic(),
+            )
+        return await self._auth.headers(method, path)
+
+    def _count_refusals(self, status: int) -> None:
+        self._refusals = self._refusals + 1 if status == UNAUTHORIZED else 0
+        if self._refusals >= REFUSALS:
+            self._refusals = 0
+            self._locked_until = time.monotonic() + LOCKOUT
+
+    def _late(self) -> DeadlineExceeded:
+        return DeadlineExceeded("The source did not answer in time.", source=self.source)
+
+    def _note(
+        self, call: Call, request: Request, status: int | None, started: float, *, shared: bool = False
+    ) -> None:
+        ms = round((time.monotonic() - started) * 1000, 3)
+        call.note(TracedRequest(self.source, request.method, urlsplit(request.url).path, status, ms, shared))
+
+
+@asynccontextmanager
+async def streamed(exchange: Exchange, request: Request, call: Call) -> AsyncIterator[Stream]:
+    """Open a streamed answer: its head must come before the call's deadline, its body may take longer."""
+    started = time.monotonic()
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(call.remaining()):
+                stream = await stack.enter_async_context(exchange.stream(request))
+        except TimeoutError as exc:
+            raise DeadlineExceeded("The source did not answer in time.", source=exchange.source) from exc
+        ms = round((time.monotonic() - started) * 1000, 3)
+        path = urlsplit(request.url).path
+        call.note(TracedRequest(exchange.source, request.method, path, stream.status, ms))
+        yield stream

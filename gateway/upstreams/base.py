@@ -1,0 +1,236 @@
+"""The contract of an adapter, and what all adapters are made of.
+
+An adapter is one file laid out in the same sections: settings, wire shapes, the adapter with its core protocol, then
+one section per optional protocol, errors, parsing. Capabilities are derived from the protocols that a class
+implements, so declaring and implementing cannot drift apart.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from gateway.domain.capabilities import Capability, Operation
+from gateway.domain.errors import (
+    BadInput,
+    BadResponse,
+    Conflict,
+    Forbidden,
+    GatewayError,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.domain.model import AttachmentListing, Entry, RecordKind, SignedLink, Source, SourceKind
+from gateway.domain.refs import Ref, RefType
+from gateway.domain.tree import Tree
+from gateway.transport.auth import Auth
+from gateway.transport.call import Call
+from gateway.transport.client import SourceClient
+from gateway.transport.exchange import Exchange, Limits, Response, Stream
+from gateway.transport.retry import retry_after
+
+K = TypeVar("K", bound=Hashable)
+Q = TypeVar("Q")
+R = TypeVar("R")
+Listing = AttachmentListing | Tree
+
+SERVER_ERROR = 500
+
+
+# Settings
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every ``[[sources]]`` table may hold; each kind adds its own keys.
+
+    ``url`` is the base URL of the upstream's API. Times are in seconds, ``max_body`` in bytes. ``link_hosts`` names
+    the hosts, as ``host`` or ``host:port``, that the source may point the gateway at.
+    """
+
+    name: str
+    kind: str
+    url: str
+    connect_timeout: float = 1.0
+    try_timeout: float = 3.0
+    concurrency: int = 32
+    max_body: int = 10 * 1024 * 1024
+    link_hosts: tuple[str, ...] = ()
+
+    def limits(self) -> Limits:
+        """Give the bounds of the source's client."""
+        return Limits(
+            connect_timeout=self.connect_timeout,
+            try_timeout=self.try_timeout,
+            concurrency=self.concurrency,
+            max_body=self.max_body,
+        )
+
+
+def connect(settings: SourceSettings, auth: Auth) -> SourceClient:
+    """Make the client of a source; it opens no connection yet."""
+    return SourceClient(settings.name, settings.url, auth, Exchange(settings.name, settings.limits()))
+
+
+# The contract
+
+
+class Adapter(Protocol):
+    """What every adapter does.
+
+    Every method takes the call whose deadline and trace it spends. Results come in the order of the keys, one per
+    key, duplicates included; the empty list gives the empty list and costs nothing. A key that fails is a
+    GatewayError *value* in its place, NotFound for what is not there, and never fails its neighbours.
+    """
+
+    kind: ClassVar[SourceKind]
+    record_kind: ClassVar[RecordKind | None]
+    """What this kind's attachments hang on; None where files live in folders."""
+
+    @property
+    def name(self) -> str:
+        """The name that the operator gave the source."""
+
+    async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
+        """Get attachments, files or folders; the adapter says how many upstream requests that costs."""
+
+    async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:
+        """List what hangs on records (an AttachmentListing each) or stands in libraries (a Tree each)."""
+
+    async def probe(self, call: Call) -> None:
+        """Ask the cheapest question that shows whether address and credential work; raises what it finds."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a file on their way.
+
+    ``size`` is that of the whole file where it is known; ``content_range`` is set when only a part comes (206).
+    """
+
+    size: int | None
+    content_range: str | None
+    chunks: AsyncIterator[bytes] = field(repr=False)
+
+
+@runtime_checkable
+class SupportsSignedLinks(Protocol):
+    """The source signs links that need no credential."""
+
+    async def sign(self, ref: Ref, call: Call) -> SignedLink:
+        """Get a signed link to a file's bytes. One upstream request."""
+
+
+@runtime_checkable
+class SupportsContent(Protocol):
+    """The gateway can carry a file's bytes from the source."""
+
+    supports_range: ClassVar[bool]
+
+    def open(self, ref: Ref, call: Call, byte_range: str | None = None) -> AbstractAsyncContextManager[Content]:
+        """Open a file's bytes, or the one range of them, as a stream. One upstream request."""
+
+
+PROTOCOLS: Mapping[Operation, tuple[type, ...]] = {
+    Operation.DOWNLOAD: (SupportsSignedLinks, SupportsContent),
+}
+CORE_OPERATIONS = (Operation.LIST, Operation.FETCH)
+
+
+def describe(adapter: Adapter) -> Source:
+    """Say what a source is and can do. No upstream request."""
+    ref = Ref(adapter.name, RefType.SOURCE, (adapter.kind.value,))
+    return Source(ref, adapter.name, adapter.kind, adapter.record_kind, tuple(capabilities(adapter)))
+
+
+def capabilities(adapter: Adapter) -> list[Capability]:
+    """Derive what a source can do from the protocols that its adapter implements."""
+    return [_capability(adapter, operation) for operation in Operation]
+
+
+def _capability(adapter: Adapter, operation: Operation) -> Capability:
+    supported = operation in CORE_OPERATIONS or isinstance(adapter, PROTOCOLS.get(operation, ()))
+    return Capability(operation, supported, None if supported else "The gateway does not offer this here.")
+
+
+# What adapters are made of
+
+
+async def each(keys: Sequence[K], one: Callable[[K], Awaitable[R]]) -> list[R | GatewayError]:
+    """Ask for each distinct key at once, as far as the client's concurrency allows, with failures as values."""
+    distinct = list(dict.fromkeys(keys))
+    outcomes = await asyncio.gather(*(_value(one(key)) for key in distinct))
+    by_key = dict(zip(distinct, outcomes, strict=True))
+    return [by_key[key] for key in keys]
+
+
+async def together(first: Awaitable[Q], second: Awaitable[R]) -> tuple[Q, R]:
+    """Wait for two requests at once; when one fails the other is cancelled, so that nothing is left running."""
+    tasks = (asyncio.ensure_future(first), asyncio.ensure_future(second))
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _value(awaitable: Awaitable[R]) -> R | GatewayError:
+    try:
+        return await awaitable
+    except GatewayError as exc:
+        return exc
+
+
+def not_found(source: str) -> NotFound:
+    """Make the error of a key that is not there."""
+    return NotFound("There is no such object, or it may not be seen.", source=source)
+
+
+def status_error(response: Response | Stream, source: str) -> GatewayError:
+    """Name the error of a status where the upstream gives it its usual meaning (`upstreams.md` 6.2)."""
+    status = response.status
+    wait = retry_after(response.headers.get("retry-after"))
+    if status == TOO_MANY_REQUESTS:
+        return RateLimited("The source asks for fewer requests.", source=source, retry_after=wait)
+    if status >= SERVER_ERROR:
+        return Unavailable(f"The source answered {status}.", source=source, retry_after=wait)
+    if status in _BY_STATUS:
+        cls, message = _BY_STATUS[status]
+        return cls(message, source=source)
+    return BadResponse(f"The source answered {status}, which its contract does not have.", source=source)
+
+
+TOO_MANY_REQUESTS = 429
+_BY_STATUS: Mapping[int, tuple[type[GatewayError], str]] = {
+    400: (BadInput, "The source refused a value of the request."),
+    401: (Unauthenticated, "The source refused the gateway's credential."),
+    403: (Forbidden, "The source does not let this credential do this."),
+    404: (NotFound, "There is no such object, or it may not be seen."),
+    409: (Conflict, "The source holds another state than the request assumed."),
+    413: (TooLarge, "The source does not take so many bytes."),
+    422: (BadInput, "The source refused a value of the request."),
+}
+
+
+def signed_until(url: str) -> datetime | None:
+    """Read when a signed S3 link ends: version 4's date and seconds, or version 2's epoch."""
+    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    try:
+        if "x-amz-date" in query:
+            start = datetime.strptime(query["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return start + timedelta(seconds=int(query["x-amz-expires"]))
+        if "expires" in query:
+            return datetime.fromtimestamp(int(query["expires"]), UTC)
+    except (KeyError, ValueError, OverflowError):
+        return None  # a link in no known form still works; how long is not known
+    return None

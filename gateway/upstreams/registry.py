@@ -1,0 +1,31 @@
+"""The adapters by kind: the one list that a new system is added to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
+from gateway.upstreams.base import Adapter, SourceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of source is configured and opened."""
+
+    settings: type[SourceSettings]
+    adapter: Any
+    """Called with the settings; gives an Adapter."""
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "arrhes": Kind(ArrhesSettings, ArrhesAdapter),
+    }
+)
+
+
+def open_source(settings: SourceSettings) -> Adapter:
+    """Make the adapter of a configured source; it opens no connection yet."""
+    adapter: Adapter = KINDS[settings.kind].adapter(settings)
+    return adapter

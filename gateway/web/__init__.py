@@ -1,0 +1,1 @@
+"""The HTTP face: GraphQL over HTTP, content links, health."""

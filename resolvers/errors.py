@@ -1,0 +1,55 @@
+"""What clients see of an error: a message, where, and the extensions they can act on."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import GraphQLError
+
+from gateway.domain.errors import GatewayError, InternalError, InvalidDocument
+
+log = logging.getLogger(__name__)
+
+MASKED = "Something went wrong in the gateway."
+
+
+def extensions_of(error: GatewayError, request_id: str) -> dict[str, Any]:
+    """Make ``extensions``: ``code``, ``source``, ``retryable``, ``retryAfterMs`` and ``requestId``, always all."""
+    wait = error.retry_after
+    return {
+        "code": error.code,
+        "source": error.source,
+        "retryable": error.retryable,
+        "retryAfterMs": None if wait is None else round(wait * 1000),
+        "requestId": request_id,
+    }
+
+
+def as_gateway_error(error: GraphQLError) -> GatewayError:
+    """Name an error of the execution; what the gateway does not know is masked and logged."""
+    original: BaseException | None = error.original_error
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    if isinstance(original, GatewayError):
+        return original
+    if original is None or isinstance(original, GraphQLError):
+        return InvalidDocument(error.message)
+    return InternalError(MASKED)
+
+
+def present(errors: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+    """Write errors for a client."""
+    return [_presented(error, request_id) for error in errors]
+
+
+def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    known = as_gateway_error(error)
+    if isinstance(known, InternalError):
+        log.error("request %s failed", request_id, exc_info=error.original_error)
+    shown: dict[str, Any] = {"message": known.message}
+    if error.locations:
+        shown["locations"] = [location.formatted for location in error.locations]
+    if error.path is not None:
+        shown["path"] = error.path
+    shown["extensions"] = extensions_of(known, request_id)
+    return shown

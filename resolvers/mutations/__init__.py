@@ -1,0 +1,1 @@
+"""The mutations, one a file."""
