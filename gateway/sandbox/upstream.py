@@ -78,7 +78,9 @@ class SandboxUpstream:
         if fault is None or not fault.strikes(request):
             await self.app(scope, receive, send)
             return
-        await _until_released_or_gone(fault, receive)
+        early: deque[Message] = deque()
+        await _until_released_or_gone(fault, receive, early)
+        receive = _with_early(early, receive)
         if fault.status is not None:
             await _replace(fault, fault.status, send)
         elif fault.truncate is not None:
@@ -95,8 +97,8 @@ def _seen(scope: Scope) -> SeenRequest:
     )
 
 
-async def _until_released_or_gone(fault: Fault, receive: Receive) -> None:
-    """Wait out the delay or the hold, but not for a client that has hung up."""
+async def _until_released_or_gone(fault: Fault, receive: Receive, early: deque[Message]) -> None:
+    """Wait out the delay or the hold, but not for a client that has hung up; keep what arrives meanwhile."""
     waits: list[asyncio.Task[object]] = []
     if fault.delay:
         waits.append(asyncio.create_task(asyncio.sleep(fault.delay)))
@@ -104,7 +106,7 @@ async def _until_released_or_gone(fault: Fault, receive: Receive) -> None:
         waits.append(asyncio.create_task(_released(fault.hold)))
     if not waits:
         return
-    gone = asyncio.create_task(_disconnected(receive))
+    gone = asyncio.create_task(_disconnected(receive, early))
     try:
         await asyncio.wait([*waits, gone], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -117,9 +119,21 @@ async def _released(hold: threading.Event) -> None:
         await asyncio.sleep(POLL)
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _disconnected(receive: Receive, early: deque[Message]) -> None:
+    while True:
+        message = await receive()
+        early.append(message)
+        if message["type"] == "http.disconnect":
+            return
+
+
+def _with_early(early: deque[Message], receive: Receive) -> Receive:
+    """Give the messages that came during the wait before those that are still to come."""
+
+    async def receive_next() -> Message:
+        return early.popleft() if early else await receive()
+
+    return receive_next
 
 
 async def _replace(fault: Fault, status: int, send: Send) -> None:

@@ -1,10 +1,11 @@
 """One client per source: its base URL, its credential, its limits, and the retries of what may be repeated."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unauthenticated, Unavailable
 from gateway.transport.auth import Auth
@@ -55,8 +56,8 @@ class SourceClient:
     ) -> Response:
         """Get a path below the base URL, sharing the answer with whoever asks for the same at the same time.
 
-        ``path`` is percent-encoded already (``join_path``). Raises a SourceError where no answer came; the
-        status of an answer is the caller's to read.
+        ``path`` is percent-encoded already (``join_path``, ``path_of``). Raises a SourceError where no answer came;
+        the status of an answer is the caller's to read.
         """
         request = Request("GET", self._url(path, query), dict(headers or {}))
         key = (request.url, self._auth.identity, tuple(sorted(request.headers.items())))
@@ -100,14 +101,27 @@ class SourceClient:
             yield stream
 
     def owns(self, url: str) -> bool:
-        """Tell whether an absolute URL lies at the source's own origin and below its base path."""
-        own, other = urlsplit(self._base_url), urlsplit(url)
+        """Tell whether an absolute URL lies at the source's own origin and below its base path.
+
+        One that climbs with dot segments, however they are encoded, does not.
+        """
+        try:
+            own, other = urlsplit(self._base_url), urlsplit(url)
+        except ValueError:
+            return False
         same_origin = (own.scheme, own.netloc) == (other.scheme, other.netloc)
-        return same_origin and f"{other.path}/".startswith(f"{own.path}/")
+        climbs = any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(other.path)))
+        return same_origin and not climbs and f"{other.path}/".startswith(f"{own.path}/")
 
     def path_of(self, url: str) -> str:
-        """Give the path of an own absolute URL below the base URL, as it is written."""
-        return urlsplit(url).path.removeprefix(urlsplit(self._base_url).path)
+        """Give the path of an own absolute URL below the base URL, with its query, both as they are written.
+
+        What the source wrote there is its own business: a signature, or a place in a list, breaks when it is
+        encoded anew (`upstreams.md` 4.4).
+        """
+        parts = urlsplit(url)
+        path = parts.path.removeprefix(urlsplit(self._base_url).path)
+        return f"{path}?{parts.query}" if parts.query else path
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -175,7 +189,7 @@ class SourceClient:
                 source=self.source,
                 retry_after=self._locked_until - time.monotonic(),
             )
-        return await self._auth.headers(method, path)
+        return await self._auth.headers(method, path.partition("?")[0])
 
     def _count_refusals(self, status: int) -> None:
         self._refusals = self._refusals + 1 if status == UNAUTHORIZED else 0

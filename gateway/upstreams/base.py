@@ -115,7 +115,7 @@ class Adapter(Protocol):
 class Content:
     """The bytes of a file on their way.
 
-    ``size`` is that of the whole file where it is known; ``content_range`` is set when only a part comes (206).
+    ``size`` is how many bytes come, where it is known; ``content_range`` is set when they are only a part (206).
     """
 
     size: int | None

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.base import Adapter, SourceSettings
+from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "arrhes": Kind(ArrhesSettings, ArrhesAdapter),
+        "maarch": Kind(MaarchSettings, MaarchAdapter),
     }
 )
 

@@ -7,25 +7,14 @@ import zlib
 from collections import Counter
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 from defusedxml import ElementTree
 
 from gateway.sandbox.espocrm import seed
-from gateway.sandbox.espocrm.app import create_app
 from gateway.sandbox.espocrm.auth import sign
 from gateway.sandbox.espocrm.entities import OFFICE
 from gateway.sandbox.espocrm.samples import Sample
-from gateway.sandbox.espocrm.state import State
-
-ADMIN = (seed.ADMIN, seed.ADMIN_PASSWORD)
-KEY = {"X-Api-Key": seed.API_KEY}
-
-
-def client(state: State | None = None) -> httpx.AsyncClient:
-    """Make a client of the demo's CRM, a fresh one unless told."""
-    transport = httpx.ASGITransport(create_app(state or seed.seeded()))
-    return httpx.AsyncClient(transport=transport, base_url="http://espocrm/api/v1")
+from tests.sandbox.crm import ADMIN, KEY, client
 
 
 def sample(name: str, size: int) -> bytes:
@@ -146,7 +135,7 @@ async def test_each_credential_works() -> None:
     signed_case = {"X-Hmac-Authorization": sign("GET", "/Case", seed.HMAC_KEY, seed.HMAC_SECRET)}
 
     # when they list attachments, and the two API users list cases
-    async with client() as asked:
+    async with client(seed.seeded()) as asked:
         admin = await asked.get("/Attachment", params={"maxSize": 5}, auth=ADMIN)
         refused = [await asked.get("/Attachment", headers=each) for each in (KEY, signed)]
         cases = [await asked.get("/Case?maxSize=3", headers=each) for each in (KEY, signed_case)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gateway.sandbox.decisiv.documents import MalformedRequestError
 from gateway.sandbox.decisiv.multipart import (
@@ -46,20 +46,24 @@ async def receive(request: Request, state: State) -> Upload:
     """
     upload = Upload(state.folder / secrets.token_hex(12))
     with await asyncio.to_thread(upload.path.open, "wb") as file:
-        receiver = _Receiver(upload, file, state.max_size)
-        problem: Exception | None = None
-        try:
-            reader = MultipartReader(boundary_of(request.headers.get("content-type", "")))
-        except MultipartError as error:
-            problem = error
-        async for chunk in request.stream():
-            if problem is None:
-                problem = receiver.attempt(reader, chunk)
-        problem = problem or receiver.finish(reader)
+        problem = await _read(request, _Receiver(upload, file, state.max_size))
     if problem is not None:
         upload.path.unlink()
         raise problem if isinstance(problem, TooLargeError) else MalformedRequestError(str(problem))
     return upload
+
+
+async def _read(request: Request, receiver: "_Receiver") -> Exception | None:
+    problem: Exception | None = None
+    try:
+        reader = MultipartReader(boundary_of(request.headers.get("content-type", "")))
+        async for chunk in request.stream():
+            problem = problem or receiver.attempt(reader, chunk)
+    except MultipartError as error:
+        return error
+    except ClientDisconnect:
+        return MultipartError("The client hung up")
+    return problem or receiver.finish(reader)
 
 
 class _Receiver:

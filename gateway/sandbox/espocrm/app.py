@@ -253,10 +253,11 @@ def _from_url(_: Call) -> Response:
 def _mass_action(call: Call) -> Response:
     """Delete several records; those that the user may not delete are skipped."""
     given = call.fields()
-    kind, ids = given.get("entityType"), (given.get("params") or {}).get("ids") or []
-    if given.get("action") != "delete" or kind not in TYPES:
+    kind, params = str(given.get("entityType")), given.get("params")
+    ids = params.get("ids") if isinstance(params, dict) else None
+    if given.get("action") != "delete" or kind not in TYPES or not isinstance(ids, list):
         raise Refusal(400)
-    done = [key for key in ids if _deleted(call, kind, key)]
+    done = [key for key in ids if _deleted(call, kind, str(key))]
     return _json({"count": len(done), "ids": done})
 
 

@@ -123,6 +123,8 @@ def _check_target(login: Login, fields: dict[str, Any]) -> None:
     if not entity or not field:
         raise Refusal(400, "No `field` and `parentType`.")
     role = fields["role"] = fields.get("role") or "Attachment"
+    if not (isinstance(entity, str) and isinstance(field, str) and isinstance(role, str)):
+        raise broken()
     if role not in ALLOWED_TYPES:
         raise Refusal(403, "Role not allowed.")
     found = field_type(entity, field)

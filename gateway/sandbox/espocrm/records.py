@@ -160,7 +160,9 @@ def _broken_rule(kind: EntityType, name: str, value: Any) -> str | None:
         return "valid"
     if name in kind.lengths and len(str(value)) > kind.lengths[name]:
         return "maxLength"
-    return "min" if name == "size" and isinstance(value, int) and value < 0 else None
+    if name == "size":
+        return "valid" if not isinstance(value, int) else "min" if value < 0 else None
+    return "valid" if name.endswith(("Id", "Type")) and not isinstance(value, str) else None
 
 
 def _check_links(state: State, login: Login, kind: EntityType, record: Record | None, change: Change) -> None:

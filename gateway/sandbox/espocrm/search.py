@@ -196,7 +196,7 @@ def _test(state: State, kind: EntityType, item: Any) -> Test:
     """Make a test of one where item; raises Refusal 400 as the real converter does."""
     if not isinstance(item, dict):
         raise Refusal(400, "Bad where item value.")
-    operation, value = item.get("type"), item.get("value")
+    operation, value = str(item.get("type") or ""), item.get("value")
     if not operation:
         raise Refusal(400, "Bad where item. No 'type'.")
     if operation in ("and", "or"):

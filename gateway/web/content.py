@@ -1,0 +1,125 @@
+"""`/content/<sealed>`: carries a file's bytes from its source to a browser, in constant memory."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from gateway.domain.errors import GatewayError, NotFound, Unsupported
+from gateway.domain.model import Attachment, File
+from gateway.links import ContentLinks
+from gateway.transport.call import Call
+from gateway.upstreams.base import Adapter, Content, SupportsContent
+
+STATUS_OF: Mapping[str, int] = {
+    "BAD_INPUT": 400,
+    "NOT_FOUND": 404,
+    "UNKNOWN_SOURCE": 404,
+    "UNSUPPORTED": 404,
+    "CONFLICT": 409,
+    "RATE_LIMITED": 503,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+BAD_GATEWAY = 502
+ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
+MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+SAFE_HEADERS: Mapping[str, str] = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cache-control": "private, no-store",
+    "referrer-policy": "no-referrer",
+}
+
+
+class ContentEndpoint:
+    """Serves sealed links: the link is the permission, so nothing else is asked for.
+
+    Costs the requests of `fetch` for the name and of `open` for the bytes. ``deadline`` in seconds bounds the time
+    until the bytes begin to flow.
+    """
+
+    def __init__(self, sources: Mapping[str, Adapter], links: ContentLinks, deadline: float) -> None:
+        self._sources = sources
+        self._links = links
+        self._deadline = deadline
+
+    async def serve(self, request: Request) -> Response:
+        """Answer one request for bytes, or for one range of them."""
+        stack = AsyncExitStack()
+        try:
+            return await self._open(request, stack)
+        except GatewayError as exc:
+            await stack.aclose()
+            status = STATUS_OF.get(exc.code, BAD_GATEWAY)
+            return PlainTextResponse(exc.message, status, SAFE_HEADERS)
+        except BaseException:
+            await stack.aclose()
+            raise
+
+    async def _open(self, request: Request, stack: AsyncExitStack) -> Response:
+        ref = self._links.open(request.path_params["token"])
+        adapter = self._sources.get(ref.source)
+        if not isinstance(adapter, SupportsContent):
+            raise Unsupported("The bytes cannot be had from this source.", source=ref.source)
+        call = Call.lasting(self._deadline)
+        found = (await adapter.fetch([ref], call))[0]
+        if isinstance(found, GatewayError):
+            raise found
+        if not isinstance(found, Attachment | File):
+            raise NotFound("There is no such file.", source=ref.source)
+        wanted = _one_range(request.headers.get("range")) if adapter.supports_range else None
+        headers = _file_headers(found, ranges=adapter.supports_range)
+        if request.method == "HEAD":  # nothing is opened: at Maarch every read of bytes writes history
+            return Response(None, 200, headers)
+        content = await stack.enter_async_context(adapter.open(ref, call, wanted))
+        headers |= _content_headers(content)
+        return StreamingResponse(_until_closed(content, stack), 206 if content.content_range else 200, headers)
+
+
+def content_disposition(name: str) -> str:
+    """Write a name for saving by RFC 6266: an ASCII one for old clients, and the real one in UTF-8.
+
+    Control and bidi characters and path separators become `_`, so that no name reaches out of its header or folder.
+    """
+    safe = "".join("_" if _is_hostile(character) else character for character in name).strip(". ") or "file"
+    plain = "".join(character if character.isascii() else "_" for character in safe)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(safe, safe='')}"
+
+
+def _is_hostile(character: str) -> bool:
+    return character in '/\\"%' or not (character.isprintable() or character == " ")
+
+
+def _file_headers(file: Attachment | File, *, ranges: bool) -> dict[str, str]:
+    # A name and a type are whatever their uploader chose, so nothing is shown in a page (`upstreams.md` 5.7).
+    media_type = file.media_type or ""
+    return {
+        **SAFE_HEADERS,
+        "content-type": media_type if MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream",
+        "content-disposition": content_disposition(file.name),
+        "accept-ranges": "bytes" if ranges else "none",
+    }
+
+
+def _content_headers(content: Content) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if content.size is not None:
+        headers["content-length"] = str(content.size)
+    if content.content_range:
+        headers["content-range"] = content.content_range
+    return headers
+
+
+def _one_range(header: str | None) -> str | None:
+    """Give the `Range` header when it asks for one range of bytes; several are answered in full (RFC 9110, 14.2)."""
+    return header if header and ONE_RANGE.fullmatch(header) else None
+
+
+async def _until_closed(content: Content, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+    async with stack:
+        async for chunk in content.chunks:
+            yield chunk

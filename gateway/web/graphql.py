@@ -1,0 +1,159 @@
+"""GraphQL over HTTP, to the letter of https://graphql.github.io/graphql-over-http/draft/.
+
+A request error (nothing was executed) has no ``data``: under ``application/graphql-response+json`` it answers 400,
+under ``application/json`` 200. Faults of the HTTP request itself answer 4xx in both.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway.context import RequestContext
+from gateway.domain.errors import InvalidDocument
+from gateway.transport.call import Call, TracedRequest
+from gateway.web.graphiql import PAGE_HEADERS
+from gateway.web.negotiation import (
+    JSON,
+    RESPONSE_JSON,
+    Parameters,
+    Refusal,
+    preferred_type,
+    read_parameters,
+    wants_page,
+)
+from resolvers.errors import extensions_of, present
+from resolvers.schema import GatewaySchema
+
+log = logging.getLogger(__name__)
+
+MILLISECONDS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """How the endpoint behaves: ``deadline`` in seconds per operation, ``largest_request`` in bytes."""
+
+    deadline: float = 10.0
+    largest_request: int = 256 * 1024
+    traces: bool = False
+    """Whether `X-Gateway-Trace: 1` is honoured: traces name upstream paths, so not in production."""
+
+
+class GraphQLEndpoint:
+    """The ASGI application behind `/graphql`.
+
+    A client may lower the deadline with `X-Request-Timeout-Ms` and learns the request's id from `X-Request-Id`.
+    """
+
+    def __init__(
+        self,
+        schema: GatewaySchema,
+        make_context: Callable[[Call], RequestContext],
+        settings: EndpointSettings,
+        page: bytes | None,
+    ) -> None:
+        self._schema = schema
+        self._make_context = make_context
+        self._settings = settings
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        request = Request(scope, receive)
+        request_id = uuid.uuid4().hex
+        try:
+            response = await self._respond(request, request_id)
+        except Refusal as refusal:
+            response = _refused(refusal, request_id)
+        response.headers["x-request-id"] = request_id
+        response.headers["vary"] = "Accept"
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, request_id: str) -> Response:
+        if self._page is not None and wants_page(request):
+            return Response(self._page, media_type="text/html", headers=PAGE_HEADERS)
+        media_type = preferred_type(request.headers.get("accept"))
+        parameters = await read_parameters(request, self._settings.largest_request)
+        if not parameters.query:
+            raise Refusal(400, "The request has no `query`.")
+        call = Call.lasting(self._deadline(request), request_id=request_id, traced=self._traced(request))
+        context = self._make_context(call)
+        try:
+            result = await self._execute(parameters, context, request.method)
+        finally:
+            context.close()
+        return _answer(result, context, media_type)
+
+    async def _execute(self, parameters: Parameters, context: RequestContext, method: str) -> ExecutionResult:
+        """Execute the document; a mutation is refused by GET."""
+        allowed = {OperationType.QUERY} if method == "GET" else {OperationType.QUERY, OperationType.MUTATION}
+        try:
+            return await self._schema.execute(
+                parameters.query,
+                variable_values=parameters.variables,
+                context_value=context,
+                operation_name=parameters.operation_name,
+                allowed_operation_types=allowed,
+            )
+        except MissingQueryError as exc:
+            raise Refusal(400, "The request has no `query`.") from exc
+        except CannotGetOperationTypeError:
+            return _request_error("`operationName` names no operation of the document.")
+        except InvalidOperationTypeError as exc:
+            raise Refusal(405, "Mutations are sent by POST.", {"allow": "POST"}) from exc
+
+    def _deadline(self, request: Request) -> float:
+        asked = request.headers.get("x-request-timeout-ms", "")
+        if not asked.isdigit():
+            return self._settings.deadline
+        return min(self._settings.deadline, int(asked) / MILLISECONDS)
+
+    def _traced(self, request: Request) -> bool:
+        return self._settings.traces and request.headers.get("x-gateway-trace") == "1"
+
+
+def _request_error(message: str) -> ExecutionResult:
+    return ExecutionResult(data=None, errors=[GraphQLError(message)])
+
+
+def _answer(result: ExecutionResult, context: RequestContext, media_type: str) -> Response:
+    """Write the answer of an execution, or of a request that was not executed."""
+    errors = list(result.errors or ())
+    executed = result.data is not None or any(error.path for error in errors)
+    partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
+    body: dict[str, Any] = {"data": result.data} if executed else {}
+    if errors or partial:
+        body["errors"] = present([*errors, *partial], context.call.request_id)
+    if context.call.trace is not None:
+        body["extensions"] = {"trace": _shown(context.call.trace)}
+    status = 400 if not executed and media_type == RESPONSE_JSON else 200
+    return _json(body, status, media_type)
+
+
+def _shown(trace: list[TracedRequest]) -> dict[str, Any]:
+    """Show what an operation cost; what was shared with another operation does not count."""
+    return {"upstreamRequests": sum(not request.shared for request in trace), "upstream": trace}
+
+
+def _refused(refusal: Refusal, request_id: str) -> Response:
+    error = InvalidDocument(refusal.message)
+    body = {"errors": [{"message": error.message, "extensions": extensions_of(error, request_id)}]}
+    response = _json(body, refusal.status, JSON)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
+    return Response(msgspec.json.encode(body), status, {"content-type": f"{media_type}; charset=utf-8"})

@@ -1,0 +1,433 @@
+"""What every adapter does, whatever its source: the checks U01 to U15 that need no write (U12 is about uploads).
+
+A kind's test is a subclass with a sandbox, an opener and samples::
+
+    class TestArrhes(FolderSuite, AdapterSuite):
+        requests_for_50 = 1
+        secrets = (seed.API_KEY,)
+        required_fields = ("name",)
+
+        @pytest.fixture
+        def app(self, state: State) -> ASGIApp: ...
+
+        @pytest.fixture
+        def samples(self, state: State) -> Samples: ...
+
+        def open_adapter(self, origin: str) -> Adapter: ...
+
+An id never changes its meaning; ``checks.json`` holds them. A raised error counts as a failed check.
+"""
+
+import asyncio
+import itertools
+import threading
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.domain.capabilities import Operation
+from gateway.domain.errors import BadInput, BadResponse, GatewayError, NotFound
+from gateway.domain.model import Attachment, AttachmentListing, Entry, Placement
+from gateway.domain.refs import Ref
+from gateway.domain.tree import Tree, ancestors, branch_of, descendants
+from gateway.sandbox.server import in_thread
+from gateway.sandbox.upstream import Fault, SandboxUpstream, SeenRequest
+from gateway.transport.call import Call
+from gateway.upstreams.base import (
+    CORE_OPERATIONS,
+    PROTOCOLS,
+    Adapter,
+    Listing,
+    SupportsContent,
+    SupportsSignedLinks,
+    capabilities,
+)
+from tests.conformance.comparison import differences, values_of
+from tests.conformance.rewriting import RewritingApp, add_unknown_fields, without_field
+from tests.conformance.troubles import CANARY, PATIENCE, TROUBLES, Trouble
+
+T = TypeVar("T")
+
+MANY = 50
+HOSTILE_ID = "é\"'/../?x=1#&%2F y"
+CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-hmac-authorization", "espo-authorization", "cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """References that mean something to the sandbox.
+
+    ``known`` are 50 or more that exist; ``missing`` does not, though its form is right. ``parents`` are records or
+    libraries, the first with something in it, and ``missing_parent`` is one that the source refuses to know.
+    ``hostile`` exists and has the name ``hostile_name``, with a letter outside ASCII, a quote and a slash.
+    """
+
+    known: Sequence[Ref]
+    missing: Ref
+    parents: Sequence[Ref]
+    missing_parent: Ref
+    hostile: Ref
+    hostile_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One adapter, opened on its sandbox through a socket; ``wire`` rewrites the sandbox's answers."""
+
+    adapter: Adapter
+    sandbox: SandboxUpstream
+    wire: RewritingApp
+    samples: Samples
+
+
+class Switch:
+    """An ASGI application that is another one in each test, so that one server does for all of a class."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp = PlainTextResponse("There is nothing here.", 404)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the present application does."""
+        await self.app(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A running server: what it serves, and where."""
+
+    switch: Switch
+    origin: str
+
+
+@asynccontextmanager
+async def opened(
+    place: Place, app: ASGIApp, open_adapter: Callable[[str], Adapter], samples: Samples
+) -> AsyncIterator[Subject]:
+    """Open an adapter on an application of its kind, and close it."""
+    wire = RewritingApp(app)
+    sandbox = SandboxUpstream("sandbox", wire)
+    place.switch.app = sandbox
+    adapter = open_adapter(place.origin)
+    try:
+        yield Subject(adapter, sandbox, wire, samples)
+    finally:
+        await adapter.aclose()
+
+
+class AdapterSuite:
+    """The checks for every kind; a subclass gives what stands before the first check, and ``app`` is new each time."""
+
+    requests_for_50: ClassVar[int]
+    """The most upstream requests that 50 keys of ``Samples.known`` may cost."""
+
+    secrets: ClassVar[tuple[str, ...]]
+    """Texts that no error and no link may show: passwords, keys, tokens."""
+
+    required_fields: ClassVar[tuple[str, ...]]
+    """JSON keys, or local names of XML elements, without which an entry is no entry."""
+
+    required_in_listings: ClassVar[tuple[str, ...] | None] = None
+    """The same for listings, where those have other fields."""
+
+    varying: ClassVar[frozenset[str]] = frozenset()
+    """Dotted fields that differ from answer to answer, with the reason beside them; best none."""
+
+    status_errors: ClassVar[Mapping[int, type[GatewayError]]] = {}
+    """What a status means at this kind, where that isn't what it means elsewhere."""
+
+    @pytest.fixture
+    def app(self) -> ASGIApp:
+        """Make the sandbox application; a subclass gives it."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def samples(self) -> Samples:
+        """Choose references from the state of ``app``; a subclass gives them."""
+        raise NotImplementedError
+
+    def open_adapter(self, origin: str) -> Adapter:
+        """Make the adapter of a sandbox at ``http://127.0.0.1:port``; a subclass does."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def foreign(self) -> SandboxUpstream | None:
+        """Give the server on another origin that holds the source's contents, where there is one."""
+        return None
+
+    @pytest.fixture(scope="class")
+    def place(self) -> Iterator[Place]:
+        """Run one server for all checks of a kind."""
+        switch = Switch()
+        with in_thread(switch) as origin:
+            yield Place(switch, origin)
+
+    @pytest.fixture
+    async def subject(self, place: Place, app: ASGIApp, samples: Samples) -> AsyncIterator[Subject]:
+        """Open the adapter on a sandbox of its own."""
+        async with opened(place, app, self.open_adapter, samples) as subject:
+            yield subject
+
+    # Reading
+
+    async def test_u01_answers_one_result_per_ref_in_order(self, subject: Subject) -> None:
+        """MUST answer one result per ref, in order, duplicates and the empty list included."""
+        # given
+        first, second, third = subject.samples.known[:3]
+        asked = [third, first, second, first, third]
+        parent = subject.samples.parents[0]
+
+        # when
+        nothing = [*await fetched(subject, []), *await listed(subject, [])]
+        unasked = len(subject.sandbox.requests)
+        entries = await fetched(subject, asked)
+        listings = await listed(subject, [parent, subject.samples.missing_parent, parent])
+
+        # then
+        assert (nothing, unasked) == ([], 0), "the empty list gives the empty list and costs nothing"
+        assert [ref_of(one) for one in entries] == asked
+        assert [parent_of(one) for one in listings] == [parent, None, parent]
+
+    async def test_u02_gives_not_found_as_a_value(self, subject: Subject) -> None:
+        """MUST give NotFound as a value for a missing ref and still answer its neighbours."""
+        # given
+        first, second = subject.samples.known[:2]
+        missing = subject.samples.missing
+        too_long = replace(first, key=(*first.key, "more"))
+
+        # when
+        entries = await fetched(subject, [first, missing, second, too_long])
+        alone = await fetched(subject, [missing])
+        listings = await listed(subject, [subject.samples.missing_parent, subject.samples.parents[0]])
+
+        # then
+        assert [ref_of(one) for one in entries] == [first, None, second, None]
+        assert [type(one) for one in (entries[1], entries[3], alone[0], listings[0])] == [NotFound] * 4
+        assert parent_of(listings[1]) == subject.samples.parents[0]
+
+    async def test_u03_gives_refs_that_round_trip(self, subject: Subject) -> None:
+        """MUST return entries whose ref round-trips through text and fetches the same entry."""
+        # given
+        asked = [*subject.samples.known[:3], subject.samples.hostile]
+        once = [entry(one) for one in await fetched(subject, asked)]
+
+        # when
+        texts = [Ref.from_id(one.ref.to_id()) for one in once]
+        again = [entry(one) for one in await fetched(subject, texts)]
+
+        # then
+        assert texts == asked
+        assert [differences(*pair, self.varying) for pair in zip(once, again, strict=True)] == [[]] * len(once)
+
+    async def test_u04_gives_clean_values(self, subject: Subject) -> None:
+        """MUST return timezone-aware times, sizes >= 0 or None, no empty-string stand-ins for None."""
+        # given
+        asked = subject.samples.known[:MANY]
+
+        # when
+        entries = [entry(one) for one in await fetched(subject, asked)]
+        listings = [listing(one) for one in await listed(subject, subject.samples.parents)]
+        entries += [child for one in listings for child in children_of(one)]
+
+        # then
+        assert {flaw for one in entries for flaw in flaws(one)} == set()
+
+    async def test_u05_keeps_hostile_names_and_ids(self, subject: Subject) -> None:
+        """MUST keep non-ASCII, quote and slash in names and ids."""
+        # given
+        samples = subject.samples
+        assert not samples.hostile_name.isascii(), "the sample has no letter outside ASCII"
+        assert {"/"} < set(samples.hostile_name) & set("/\"'"), "the sample has no slash and quote"
+        hostile_id = replace(samples.known[0], key=(*samples.known[0].key[:-1], HOSTILE_ID))
+
+        # when
+        named = entry((await fetched(subject, [samples.hostile]))[0])
+        subject.sandbox.requests.clear()
+        (unknown,) = await fetched(subject, [hostile_id])
+
+        # then
+        assert (named.ref, named.name) == (samples.hostile, samples.hostile_name)
+        assert type(unknown) in (NotFound, BadInput)
+        assert [part for one in subject.sandbox.requests for part in torn(one)] == []
+
+    async def test_u06_lists_children_that_fetch_equal(self, subject: Subject) -> None:
+        """MUST list children that each fetch to an equal entry, with the parent pointing back."""
+        # given
+        parents = subject.samples.parents
+
+        # when
+        listings = [listing(one) for one in await listed(subject, parents)]
+        children = [child for one in listings for child in children_of(one)]
+        entries = [entry(one) for one in await fetched(subject, [child.ref for child in children])]
+
+        # then
+        pairs = list(zip(children, entries, strict=True))
+        assert children_of(listings[0]), "the first parent of the samples has no children"
+        assert [parent_of(one) for one in listings] == list(parents)
+        assert {owner_of(child) for one in listings for child in children_of(one)} <= set(parents)
+        assert all(owner_of(child) == parent_of(one) for one in listings for child in children_of(one))
+        assert {(one.ref, *differences(one, two, self.varying)) for one, two in pairs} == {
+            (one.ref,) for one in children
+        }
+
+    # Failing
+
+    @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
+    async def test_u07_names_what_went_wrong(self, subject: Subject, trouble: Trouble) -> None:
+        """MUST map 400, 401, 403, 404, 429 (+ Retry-After), 5xx, timeout, bad JSON/XML to the named errors."""
+        # given
+        expected = self.status_errors.get(trouble.status or 0, trouble.error)
+
+        # when
+        errors = await struck(subject, trouble)
+
+        # then
+        assert {type(one) for one in errors} == {expected}
+        if trouble.retry_after is not None:
+            assert {one.retry_after for one in errors} == {trouble.retry_after}
+
+    @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
+    async def test_u08_keeps_secrets_out_of_errors(self, subject: Subject, trouble: Trouble) -> None:
+        """MUST NOT put a credential, header or upstream body in an error's text or repr."""
+        # given
+        errors = await struck(subject, trouble)
+
+        # when
+        texts = [text for one in errors for text in (str(one), repr(one), *traceback.format_exception(one))]
+
+        # then
+        hidden = [CANARY, *self.secrets, *sent_credentials(subject.sandbox)]
+        assert [text for text in texts if any(one in text for one in hidden)] == []
+
+    # What it costs, and whom it trusts
+
+    async def test_u09_stays_within_its_requests(self, subject: Subject) -> None:
+        """MUST NOT exceed the declared number of HTTP requests for 50 keys (a number per adapter)."""
+        # given
+        asked = subject.samples.known[:MANY]
+
+        # when
+        entries = await fetched(subject, asked)
+
+        # then
+        assert [ref_of(one) for one in entries] == list(asked)
+        assert len(set(asked)) == MANY, "the samples have fewer than 50 known references"
+        assert len(subject.sandbox.requests) <= self.requests_for_50
+
+    async def test_u10_shows_credentials_to_its_own_origin_only(
+        self, subject: Subject, foreign: SandboxUpstream | None
+    ) -> None:
+        """MUST send credentials to its own origin only, never to a signed or redirected foreign URL."""
+        # given
+        stranger = SandboxUpstream("stranger", PlainTextResponse("[]", media_type="application/json"))
+        ref = subject.samples.known[0]
+
+        # when
+        contents = await read(subject.adapter, ref)
+        link = await signed(subject.adapter, ref)
+        with in_thread(stranger) as origin:
+            for status in (301, 302, 303, 307, 308):
+                subject.sandbox.fault = Fault(status=status, headers={"location": f"{origin}/elsewhere"})
+                await fetched(subject, [ref])
+                await listed(subject, subject.samples.parents[:1])
+                await read(subject.adapter, ref)
+
+        # then
+        hidden = [*self.secrets, *sent_credentials(subject.sandbox)]
+        seen = [*stranger.requests, *(foreign.requests if foreign else ())]
+        assert any(sent_credentials(subject.sandbox)), "the source was never shown a credential"
+        assert [one for one in seen if shows(one, hidden)] == []
+        assert [one for one in hidden if one in link or one.encode() in contents] == []
+
+    async def test_u11_can_do_what_it_has_methods_for(self, subject: Subject) -> None:
+        """MUST have the capability if and only if the method exists; GraphQL shows the same set."""
+        # given
+        can = {one.operation: one for one in capabilities(subject.adapter)}
+
+        # when
+        methods = {one: implements(subject.adapter, one) for one in Operation}
+
+        # then
+        assert {one: can[one].supported for one in Operation} == methods
+        assert [one for one in can.values() if not one.supported and not one.reason] == []
+
+    # What comes unexpected
+
+    async def test_u13_survives_later_versions(self, subject: Subject) -> None:
+        """MUST survive unknown extra fields; MUST raise BadResponse on a missing required one."""
+        # given
+        ref, parent = subject.samples.known[0], subject.samples.parents[0]
+        before = entry((await fetched(subject, [ref]))[0])
+        listed_before = children_of(listing((await listed(subject, [parent]))[0]))
+
+        # when
+        subject.wire.edit = add_unknown_fields
+        after = entry((await fetched(subject, [ref]))[0])
+        listed_after = children_of(listing((await listed(subject, [parent]))[0]))
+        without = await self._without_required_fields(subject)
+
+        # then
+        assert differences(before, after, self.varying) == []
+        assert [one.ref for one in listed_after] == [one.ref for one in listed_before]
+        assert without
+        assert {name: type(one) for name, one in without.items()} == dict.fromkeys(without, BadResponse)
+
+    async def _without_required_fields(self, subject: Subject) -> dict[str, object]:
+        """Take each required field away in turn; gives what came of it, by what was asked for and the field."""
+        outcomes: dict[str, object] = {}
+        for name in self.required_fields:
+            subject.wire.edit = without_field(name)
+            (outcomes[f"fetch without {name}"],) = await fetched(subject, subject.samples.known[:1])
+        in_listings = self.required_fields if self.required_in_listings is None else self.required_in_listings
+        for name in in_listings:
+            subject.wire.edit = without_field(name)
+            (outcomes[f"list without {name}"],) = await listed(subject, subject.samples.parents[:1])
+        return outcomes
+
+    async def test_u14_leaves_nothing_running(self, subject: Subject) -> None:
+        """SHOULD leave no request running after the caller is cancelled."""
+        # given
+        before = asyncio.all_tasks()
+        release = threading.Event()
+        subject.sandbox.fault = Fault(hold=release)
+        fetch = subject.adapter.fetch(subject.samples.known[:3], Call.lasting(PATIENCE))
+        children = subject.adapter.children(subject.samples.parents[:1], Call.lasting(PATIENCE))
+        callers = [asyncio.ensure_future(fetch), asyncio.ensure_future(children)]
+
+        # when
+        reached = await eventually(lambda: subject.sandbox.running > 0)
+        for caller in callers:
+            caller.cancel()
+        await asyncio.wait(callers)
+
+        # then
+        try:
+            assert reached, "no request reached the source"
+            assert await eventually(lambda: subject.sandbox.running == 0), "the source is still being asked"
+            assert await eventually(lambda: asyncio.all_tasks() <= before), "a task is left"
+        finally:
+            release.set()
+
+    async def test_u15_detects_cycles_and_orphans(self, subject: Subject) -> None:
+        """MUST detect a folder cycle or orphan instead of recursing."""
+        # given
+        has_folders = subject.adapter.record_kind is None
+
+        # when
+        listings = [listing(one) for one in await listed(subject, subject.samples.parents)]
+
+        # then
+        assert {type(one) for one in listings} == {Tree if has_folders else AttachmentListing}
+        if has_folders:
+            await self.check_damaged_library()
+
+    async def check_damaged_library(self) -> None:
+        """Look at a library with cycles and orphans; ``FolderSuite`` does."""
+        raise AssertionError("An adapter with folders has to run FolderSuite too.")
