@@ -16,6 +16,7 @@ from gateway.web.app import make_app
 from gateway.web.content import ContentEndpoint
 from gateway.web.graphiql import graphiql_page, load_examples
 from gateway.web.graphql import EndpointSettings, GraphQLEndpoint
+from resolvers.execution.executor import Executor
 from resolvers.schema import make_schema, print_schema
 
 KEY_BYTES = 32
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> Starlette:
 
     explored = settings.profile != "production"
     endpoint = GraphQLEndpoint(
-        make_schema(suggestions=explored),
+        Executor(make_schema(), suggestions=explored),
         make_context,
         EndpointSettings(settings.deadline, settings.largest_request, traces=explored),
         graphiql_page(load_examples() if settings.profile == "demo" else ()) if explored else None,

@@ -1,28 +1,346 @@
-"""The settings of the gateway: one TOML file and the environment."""
+"""The settings of the gateway: one TOML file and the environment.
 
-from typing import Literal
+A mistake is a `SettingsError` of one line that says where it is and what to write instead. No message and no repr
+shows the text of a secret.
+"""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.domain.secret import Secret
+from gateway.toml_lines import Path as Keys
+from gateway.toml_lines import find_lines, line_of
 from gateway.upstreams.base import SourceSettings
+from gateway.upstreams.registry import KINDS
 
 Profile = Literal["demo", "development", "production"]
+
+ENVIRONMENT = "ATTACHMENT_GATEWAY_"
+"""What the environment variables that override top-level keys begin with."""
+SOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+CONTENT_KEY = re.compile(r"[0-9A-Fa-f]{64}")
+LINK_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
+QUOTED_KEY = re.compile(r"`(\w+)`")
+SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+RANGES: Mapping[str, tuple[float, float]] = {
+    "port": (1, 65_535),
+    "deadline": (0.1, 600),
+    "largest_request": (1024, 64 * 1024 * 1024),
+    "connect_timeout": (0.01, 60),
+    "try_timeout": (0.01, 600),
+    "concurrency": (1, 1000),
+    "max_body": (1024, 1024 * 1024 * 1024),
+}
+"""The numbers of all tables by key, from the least to the greatest that makes sense."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an operator decides.
 
-    ``public_url`` is where browsers reach the gateway, ``deadline`` the seconds an operation may take,
-    ``largest_request`` the bytes of a GraphQL request, ``content_key`` 32 bytes in hex that seal download links:
-    every replica needs the same one, and without it links end with the process.
+    ``public_url`` is where browsers reach the gateway, by default ``http://{host}:{port}``; ``deadline`` the
+    seconds an operation may take, ``largest_request`` the bytes of a GraphQL request, ``content_key`` 64 hex digits
+    that seal download links: every replica needs the same ones, and without them links end with the process.
     """
 
     sources: tuple[SourceSettings, ...]
     profile: Profile = "development"
     host: str = "127.0.0.1"
     port: int = 8000
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: str = ""
     deadline: float = 10.0
     largest_request: int = 256 * 1024
     content_key: Secret | None = None
+
+    def __post_init__(self) -> None:
+        """Fill in the public address; raises ValueError for what is missing in this profile."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        address = self.public_url or f"http://{host}:{self.port}"
+        msgspec.structs.force_setattr(self, "public_url", address.rstrip("/"))
+        if self.profile == "production" and self.content_key is None:
+            raise ValueError("`profile` production needs the key `content_key`")
+
+
+class SettingsError(Exception):
+    """A mistake in the settings, told in one line: file, line, what is wrong, and the nearest right name."""
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings file and what the environment overrides in it; raises SettingsError.
+
+    A top-level key is overridden by the variable ``ATTACHMENT_GATEWAY_<KEY>``, a secret one also by
+    ``ATTACHMENT_GATEWAY_<KEY>_FILE``, which names a file. In the settings a secret is text, ``{ env = "NAME" }`` or
+    ``{ file = "/run/secrets/x" }``. Such a path counts from the folder of the settings, and the last newline of what
+    it names is dropped.
+    """
+    document = _read(path, environ)
+    table = _Table(document, (), document.values)
+    entries = table.take("sources")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        document.fail("each source must be a table [[sources]]", "sources")
+    sources = tuple(_source(document, position, entry) for position, entry in enumerate(entries))
+    _check_unique(document, [source.name for source in sources])
+    if not sources:
+        document.fail("there is no [[sources]] table")
+    settings: Settings = table.make(Settings, sources=sources, **_overrides(document))
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only programs of this machine reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# Reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A settings file that has been read, with what is needed to tell a place in it and to find secrets."""
+
+    path: Path
+    values: dict[str, Any]
+    lines: Mapping[Keys, int]
+    environ: Mapping[str, str]
+
+    def fail(self, message: str, *keys: str | int) -> NoReturn:
+        """Raise the error of a place."""
+        line = line_of(self.lines, keys)
+        raise SettingsError(f"{self.path}:{line}: {message}" if line else f"{self.path}: {message}")
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> _Document:
+    try:
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text)
+    except OSError as exc:
+        raise SettingsError(f"{path}: {exc.strerror or 'cannot be read'}") from exc
+    except UnicodeDecodeError as exc:
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        raise SettingsError(f"{path}:{line}: this is not UTF-8") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(_syntax_error(path, text, str(exc))) from exc
+    return _Document(path, values, find_lines(text), environ)
+
+
+def _syntax_error(path: Path, text: str, message: str) -> str:
+    found = SYNTAX_PLACE.search(message)
+    line = found[1] if found and found[1] else text.rstrip("\n").count("\n") + 1
+    return f"{path}:{line}: this is not TOML: {SYNTAX_PLACE.sub('', message)}"
+
+
+# Tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the file: where it stands, its values, and its name for messages."""
+
+    document: _Document
+    place: Keys
+    values: dict[str, Any]
+    title: str = ""
+
+    @property
+    def within(self) -> str:
+        """Say in which table a key is, after the key."""
+        return self.title and f" in {self.title}"
+
+    def fail(self, message: str, *keys: str) -> NoReturn:
+        """Raise the error of a key, or of the table."""
+        self.document.fail(message, *self.place, *keys)
+
+    def take(self, key: str) -> Any:
+        """Give a value that must be there."""
+        if key not in self.values:
+            self.fail(f"the key {key!r} is missing{self.within}")
+        return self.values[key]
+
+    def make(self, cls: type[Any], **given: object) -> Any:
+        """Make an object of the table's values, where ``given`` ones come first."""
+        fields = {field.name: field for field in msgspec.structs.fields(cls)}
+        for key in self.values:
+            if key not in fields:
+                self.fail(f"unknown key {key!r}{self.within}{_suggestion(key, fields)}", key)
+        for name, field in fields.items():
+            if field.required and name not in given:
+                self.take(name)
+        values = {key: self._value(key, fields[key].type) for key in self.values if key not in given}
+        try:
+            return cls(**values, **given)
+        except ValueError as exc:
+            named = [key for key in QUOTED_KEY.findall(str(exc)) if key in self.values]
+            self.fail(f"{self.title}: {exc}" if self.title else str(exc), *named[:1])
+
+    def _value(self, key: str, kind: Any) -> Any:
+        try:
+            return _convert(self.document, key, self.values[key], kind)
+        except ValueError as exc:
+            self.fail(f"{key!r}{self.within} {exc}", key)
+
+
+def _source(document: _Document, position: int, entry: dict[str, Any]) -> SourceSettings:
+    """Make the settings of one source, by its kind."""
+    name = entry.get("name", entry.get("kind"))
+    title = f"[[sources]] ({name})" if isinstance(name, str) else "[[sources]]"
+    table = _Table(document, ("sources", position), entry, title)
+    kind = table.take("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        table.fail(f"unknown kind {kind!r}{table.within}{_suggestion(str(kind), KINDS)}", "kind")
+    source: SourceSettings = table.make(KINDS[kind].settings)
+    return source
+
+
+def _check_unique(document: _Document, names: list[str]) -> None:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            document.fail(f"two sources have the name {name!r}", "sources", position, "name")
+
+
+def _suggestion(name: str, names: Iterable[str]) -> str:
+    """Say what the operator may have meant, or else what there is."""
+    known = sorted(names)
+    nearest = difflib.get_close_matches(name, known, 1, cutoff=0.6)
+    return f": did you mean {nearest[0]!r}?" if nearest else f"; there are {', '.join(known)}"
+
+
+# Values
+
+
+def _convert(document: _Document, key: str, value: object, kind: Any, *, strict: bool = True) -> Any:
+    """Bring a value to its type and check it; raises ValueError with the rest of a sentence about the key."""
+    converted: Any = _secret(document, value) if _is_secret(kind) else _typed(value, kind, strict=strict)
+    if key in RANGES:
+        _check_range(converted, *RANGES[key])
+    if key in CHECKS:
+        CHECKS[key](converted)
+    return converted
+
+
+def _is_secret(kind: Any) -> bool:
+    return Secret in (kind, *get_args(kind))
+
+
+def _typed(value: object, kind: Any, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as exc:
+        what = str(exc).partition(" - at ")[0]
+        choices = ", ".join(map(repr, get_args(kind)))
+        raise ValueError(
+            f"must be one of {choices}" if "enum" in what else f"is wrong: {what.lower()}"
+        ) from exc
+
+
+def _secret(document: _Document, value: object) -> Secret:
+    """Find the text of a secret; no error tells it."""
+    if isinstance(value, dict) and value.keys() == {"env"} and isinstance(value["env"], str):
+        text, place = (
+            document.environ.get(value["env"], ""),
+            f": the variable {value['env']} is not set or empty",
+        )
+    elif isinstance(value, dict) and value.keys() == {"file"} and isinstance(value["file"], str):
+        text, place = _file_text(document.path.parent / value["file"]), f": the file {value['file']} is empty"
+    elif isinstance(value, str):
+        text, place = value, ""
+    else:
+        raise ValueError('must be text, { env = "NAME" } or { file = "path" }')
+    if not text:
+        raise ValueError(f"is empty{place}")
+    return Secret(text)
+
+
+def _file_text(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ValueError(
+            f"cannot be read from {path}: {getattr(exc, 'strerror', None) or 'not UTF-8'}"
+        ) from None
+    return re.sub(r"\r?\n\Z", "", text)
+
+
+def _check_range(value: float, least: float, greatest: float) -> None:
+    if not least <= value <= greatest:
+        raise ValueError(f"must be {least:,} to {greatest:,}")
+
+
+def _check_name(name: str) -> None:
+    if not SOURCE_NAME.fullmatch(name):
+        raise ValueError("must begin with a letter and hold up to 64 letters, digits, '_' and '-'")
+
+
+def _check_url(url: str) -> None:
+    """Refuse what is no plain base address; the message does not quote it, because it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        plain = False
+    if not plain or re.search(r"[\s\\]", url):
+        raise ValueError("must be an address that begins with http:// or https:// and has a host")
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise ValueError("must have no user, password, query or fragment")
+
+
+def _check_hosts(hosts: tuple[str, ...]) -> None:
+    if not all(LINK_HOST.fullmatch(host) for host in hosts):
+        raise ValueError("must hold hosts in small letters, as 'files.example.org' or 'files.example.org:8443'")
+
+
+def _check_content_key(key: Secret) -> None:
+    if not CONTENT_KEY.fullmatch(key.reveal()):
+        raise ValueError("must be 64 hex digits, as `openssl rand -hex 32` prints")
+
+
+def _check_host(host: str) -> None:
+    if not host or re.search(r"[\s/\[\]]", host):
+        raise ValueError("must be an address or a host name, without a port")
+
+
+CHECKS: Mapping[str, Any] = {
+    "name": _check_name,
+    "url": _check_url,
+    "public_url": _check_url,
+    "link_hosts": _check_hosts,
+    "content_key": _check_content_key,
+    "host": _check_host,
+}
+
+
+# Environment
+
+
+def _overrides(document: _Document) -> dict[str, Any]:
+    """Read the top-level keys that the environment gives."""
+    found = {}
+    for field in msgspec.structs.fields(Settings):
+        variable = ENVIRONMENT + field.name.upper()
+        given = _given(document.environ, variable, secret=_is_secret(field.type))
+        if field.name == "sources" or given is None:
+            continue
+        try:
+            found[field.name] = _convert(document, field.name, given, field.type, strict=False)
+        except ValueError as exc:
+            raise SettingsError(f"environment: {variable} {exc}") from exc
+    return found
+
+
+def _given(environ: Mapping[str, str], variable: str, *, secret: bool) -> object:
+    """Give what a variable says; Kubernetes sets ``…_PORT=tcp://…`` for a service of our name, which is no port."""
+    file = environ.get(f"{variable}_FILE")
+    if secret and file is not None:
+        return {"file": str(Path(file).absolute())}
+    text = environ.get(variable)
+    return None if text is None or text.startswith("tcp://") else text

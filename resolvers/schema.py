@@ -2,9 +2,8 @@
 
 import graphql
 import strawberry
-from graphql import GraphQLError, build_schema, lexicographic_sort_schema
+from graphql import build_schema, lexicographic_sort_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
 
 from resolvers.query import Query
 from resolvers.scalars import SCALARS
@@ -12,19 +11,10 @@ from resolvers.types.attachment import Attachment
 from resolvers.types.folder import File, Folder
 
 
-class GatewaySchema(strawberry.Schema):
-    """The gateway's schema; its errors are logged where they are presented, not twice."""
-
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
-        """Leave the errors to `resolvers.errors.present`, which masks and logs them."""
-
-
-def make_schema(*, suggestions: bool = True) -> GatewaySchema:
-    """Put the schema together; ``suggestions`` are the "did you mean" of validation errors."""
-    config = StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not suggestions)
-    return GatewaySchema(query=Query, types=[Attachment, File, Folder], config=config)
+def make_schema() -> strawberry.Schema:
+    """Put the schema together."""
+    config = StrawberryConfig(scalar_map=SCALARS)
+    return strawberry.Schema(query=Query, types=[Attachment, File, Folder], config=config)
 
 
 def print_schema() -> str:

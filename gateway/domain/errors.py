@@ -18,6 +18,7 @@ GatewayError
 │   ├── Unavailable      UNAVAILABLE       no connection, maintenance or a fault of the source; retryable
 │   ├── DeadlineExceeded DEADLINE_EXCEEDED no answer in time; retryable
 │   └── BadResponse      BAD_RESPONSE      an answer that breaks the source's contract
+├── StorageUnavailable   STORAGE_UNAVAILABLE  the gateway's own journal or object store cannot be used; retryable
 └── InternalError        INTERNAL          a defect of the gateway, masked
 
 Messages are written for front-end developers and never hold a credential, a header or a body of an upstream.
@@ -182,6 +183,18 @@ class BadResponse(SourceError):
     code = "BAD_RESPONSE"
     meaning = "The source answered something that breaks its own contract, or far too much of it."
     advice = "Tell the operator: the source has changed, or something stands before it."
+
+
+class StorageUnavailable(GatewayError):
+    """The gateway's own storage, its journal or its object store, cannot be used at the moment.
+
+    Nothing that was stored before is lost. Whether the refused write took effect is known only by reading again.
+    """
+
+    code = "STORAGE_UNAVAILABLE"
+    meaning = "The gateway's own storage for uploads is unreachable, busy, full or read-only."
+    advice = "Try again later; reading attachments and files is not affected."
+    retryable = True
 
 
 class InternalError(GatewayError):

@@ -46,11 +46,11 @@ def next_page(link: str | None, current: str) -> str | None:
 
     None where there is no such relation or its target is no address.
     """
-    for target, parameters in LINK.findall(link or ""):
-        rel = REL.search(parameters)
+    for found in LINK.finditer(link or ""):
+        rel = REL.search(found[2])
         if rel and "next" in (rel[1] or rel[2] or "").lower().split():
             try:
-                return urljoin(current, target)
+                return urljoin(current, str(found[1]))
             except ValueError:
                 return None
     return None

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -15,6 +15,9 @@ from gateway.transport.flight import SingleFlight
 from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
 
 Query = Sequence[tuple[str, str]]
+
+UNCHANGED = {"Accept-Encoding": "identity"}
+"""Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
 
 UNAUTHORIZED = 401
 REFUSALS = 3
@@ -47,6 +50,7 @@ class SourceClient:
         self._auth = auth
         self._exchange = exchange
         self._flights: SingleFlight[Response] = SingleFlight()
+        self._budgets: dict[Hashable, Call] = {}
         self._places = asyncio.Semaphore(exchange.limits.concurrency)
         self._refusals = 0
         self._locked_until = 0.0
@@ -63,13 +67,19 @@ class SourceClient:
         key = (request.url, self._auth.identity, tuple(sorted(request.headers.items())))
         shared = self._flights.running(key)
         started = time.monotonic()
-        # The shared request has a budget of its own: whoever started it may run out of time before the others.
-        own = Call(started + TRIES * self._exchange.limits.try_timeout, call.request_id, call.trace)
+        # The shared request may take as long as the most patient of those who wait for it.
+        budget = self._budgets.get(key) if shared else None
+        if budget is None:
+            budget = self._budgets[key] = Call(call.deadline, call.request_id, call.trace)
+        budget.deadline = max(budget.deadline, call.deadline)
         try:
             async with asyncio.timeout(call.remaining()):
-                response = await self._flights.run(key, lambda: self._send(request, path, own, TRIES))
+                response = await self._flights.run(key, lambda: self._send(request, path, budget, TRIES))
         except TimeoutError as exc:
             raise self._late() from exc
+        finally:
+            if not self._flights.running(key):
+                self._budgets.pop(key, None)
         if shared:
             self._note(call, request, response.status, started, shared=True)
         return response
@@ -93,10 +103,19 @@ class SourceClient:
     async def stream(
         self, path: str, call: Call, *, query: Query = (), headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[Stream]:
-        """Get a path and hand out the answer while its body arrives; waits for its head until the deadline."""
-        url = self._url(path, query)
-        request = Request("GET", url, {**(headers or {}), **await self._credential("GET", path)})
-        async with streamed(self._exchange, request, call) as stream:
+        """Get a path and hand out the answer while its body arrives; waits for its head until the deadline.
+
+        A credential that is refused is renewed once, as for any request.
+        """
+        bare = Request("GET", self._url(path, query), {**UNCHANGED, **(headers or {})})
+        credential = await self._credential("GET", path, call)
+        async with streamed(self._exchange, _with(bare, credential), call) as stream:
+            if stream.status != UNAUTHORIZED or not await self._auth.renew(credential):
+                self._count_refusals(stream.status)
+                yield stream
+                return
+        credential = await self._credential("GET", path, call)
+        async with streamed(self._exchange, _with(bare, credential), call) as stream:
             self._count_refusals(stream.status)
             yield stream
 
@@ -135,9 +154,8 @@ class SourceClient:
         renewed = False
         attempt = 1
         while True:
-            credential = await self._credential(bare.method, path)
-            request = Request(bare.method, bare.url, {**bare.headers, **credential}, bare.body)
-            outcome = await self._try(request, call)
+            credential = await self._credential(bare.method, path, call)
+            outcome = await self._try(_with(bare, credential), call)
             if isinstance(outcome, Response) and outcome.status == UNAUTHORIZED and not renewed:
                 renewed = await self._auth.renew(credential)
                 if renewed:  # a refused request had no effect, so any method may be sent again
@@ -182,14 +200,18 @@ class SourceClient:
         self._count_refusals(outcome.status)
         return outcome
 
-    async def _credential(self, method: str, path: str) -> dict[str, str]:
+    async def _credential(self, method: str, path: str, call: Call) -> dict[str, str]:
         if time.monotonic() < self._locked_until:
             raise Unauthenticated(
                 "The source refused the credential several times; it is not sent for a minute.",
                 source=self.source,
                 retry_after=self._locked_until - time.monotonic(),
             )
-        return await self._auth.headers(method, path.partition("?")[0])
+        try:
+            async with asyncio.timeout(call.remaining()):  # a token may have to be got first
+                return await self._auth.headers(method, path.partition("?")[0])
+        except TimeoutError as exc:
+            raise self._late() from exc
 
     def _count_refusals(self, status: int) -> None:
         self._refusals = self._refusals + 1 if status == UNAUTHORIZED else 0
@@ -205,6 +227,10 @@ class SourceClient:
     ) -> None:
         ms = round((time.monotonic() - started) * 1000, 3)
         call.note(TracedRequest(self.source, request.method, urlsplit(request.url).path, status, ms, shared))
+
+
+def _with(bare: Request, credential: Mapping[str, str]) -> Request:
+    return Request(bare.method, bare.url, {**bare.headers, **credential}, bare.body)
 
 
 @asynccontextmanager

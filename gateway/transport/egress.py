@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from gateway.domain.errors import BadResponse
 from gateway.transport.call import Call
-from gateway.transport.client import streamed
+from gateway.transport.client import UNCHANGED, streamed
 from gateway.transport.exchange import Exchange, Request, Stream
 
 
@@ -44,7 +44,7 @@ class Egress:
         self, url: str, call: Call, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[Stream]:
         """Get an allowed foreign address; redirects are not followed."""
-        request = Request("GET", self.check(url), dict(headers or {}))
+        request = Request("GET", self.check(url), {**UNCHANGED, **(headers or {})})
         async with streamed(self.exchange, request, call) as stream:
             yield stream
 

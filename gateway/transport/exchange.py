@@ -8,10 +8,11 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from gateway.domain.errors import BadResponse, DeadlineExceeded, Unavailable
+from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, Unavailable
 
 CHUNK = 64 * 1024
 """Bytes that a streamed body is read by."""
@@ -67,7 +68,12 @@ class Exchange:
         self.limits = limits
         timeout = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None)
         pool = httpx.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=pool, verify=verify, trust_env=False)
+        jar = CookieJar(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # a session's cookie could win over the credential
+        self._client = httpx.AsyncClient(
+            timeout=timeout, limits=pool, verify=verify, trust_env=False, cookies=jar
+        )
 
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the whole answer within the given seconds."""
@@ -94,6 +100,10 @@ class Exchange:
             raise DeadlineExceeded("The source did not answer in time.", source=self.source) from exc
         except httpx.DecodingError as exc:
             raise BadResponse("The source sent a body that does not decompress.", source=self.source) from exc
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            # Without its cause, which quotes the header and with it perhaps a credential.
+            message = "A header of the request holds a character that HTTP does not allow."
+            raise BadInput(message, source=self.source) from None
         except httpx.RemoteProtocolError as exc:
             raise Unavailable("The source broke off its answer.", source=self.source) from exc
         except (httpx.TransportError, httpx.InvalidURL) as exc:

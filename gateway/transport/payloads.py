@@ -14,7 +14,8 @@ from gateway.domain.errors import BadResponse
 T = TypeVar("T")
 
 LARGEST_XML = 5 * 1024 * 1024
-PROLOG = re.compile(rb"^\s*(?:<\?xml[^>]*\?>\s*)+")
+PROLOGS = re.compile(rb"^\s*(<\?xml[^>]*\?>\s*)+")
+"""White space and any number of prologs; the group holds the last one, which names the encoding."""
 
 
 def decode_json(body: bytes, shape: type[T], source: str) -> T:
@@ -26,7 +27,7 @@ def decode_json(body: bytes, shape: type[T], source: str) -> T:
         return msgspec.json.decode(body, type=shape, strict=False)
     except msgspec.ValidationError as exc:
         raise BadResponse(f"The source sent an unexpected shape{_place(exc)}.", source=source) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadResponse("The source sent something that is not JSON.", source=source) from exc
 
 
@@ -38,12 +39,12 @@ def _place(exc: msgspec.ValidationError) -> str:
 def decode_xml(body: bytes, source: str) -> Element:
     """Parse XML without DTD, entities or anything external; 5 MiB at most. Raises BadResponse.
 
-    A repeated prolog, as in Decisiv's error bodies (`upstreams.md` 3.6), is stripped.
+    A repeated prolog, as in Decisiv's error bodies (`upstreams.md` 3.6), loses all but one.
     """
     if len(body) > LARGEST_XML:
         raise BadResponse("The source sent more than 5 MiB of XML.", source=source)
     try:
-        root: Element = fromstring(PROLOG.sub(b"", body, count=1), forbid_dtd=True)
+        root: Element = fromstring(PROLOGS.sub(rb"\1", body, count=1), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as exc:
         raise BadResponse("The source sent something that is not plain XML.", source=source) from exc
     return root

@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 TRIES = 3
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.8
+LONGEST_ASKED = 86_400.0
+"""Seconds; a source that asks for more than a day is taken to mean a day."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 
 _random = random.SystemRandom()
@@ -29,11 +31,11 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
+        return min(LONGEST_ASKED, float(value))
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return min(LONGEST_ASKED, max(0.0, (moment - (now or datetime.now(UTC))).total_seconds()))

@@ -1,12 +1,10 @@
 """Decisiv's Platform API 0.0.7: attachments of service cases, in XML (`upstreams.md` 3)."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from mimetypes import guess_type
-from string import Formatter
 from typing import ClassVar
-from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.domain.details import DecisivDetails, Sender
@@ -17,11 +15,12 @@ from gateway.domain.secret import Secret
 from gateway.transport.addresses import is_web, last_segment, without_secrets
 from gateway.transport.auth import Auth, TokenAuth, basic, bearer, fingerprint
 from gateway.transport.call import Call
-from gateway.transport.client import join_path
 from gateway.transport.egress import Egress
+from gateway.transport.elements import Fields, local_name
 from gateway.transport.exchange import Exchange, Response, Stream
 from gateway.transport.payloads import decode_xml, parse_time
 from gateway.transport.retry import TRIES
+from gateway.transport.templates import check_template, fill_template
 from gateway.upstreams.base import (
     SERVER_ERROR,
     TOO_MANY_REQUESTS,
@@ -40,7 +39,6 @@ TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 NO_CASE = "0"
 CASE_ID, ATTACHMENT_ID = "case_id", "id"
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*", re.IGNORECASE)
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 CODE = re.compile(rb"\bcode\b\W{1,8}(\w+)")
 XML = {"Accept": "application/xml"}
 AS_IT_IS = {"Accept": "*/*", "Accept-Encoding": "identity"}
@@ -71,29 +69,22 @@ class DecisivSettings(SourceSettings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, with ValueError."""
-        consumer = (self.consumer_key, self.consumer_secret)
-        if (self.token is None) is (None in consumer) or (self.token and consumer != (None, None)):
-            raise ValueError("give either `token`, or both `consumer_key` and `consumer_secret`")
-        _check_template("list_path", self.list_path, {CASE_ID})
-        _check_template("item_path", self.item_path, {CASE_ID, ATTACHMENT_ID})
+        self.credential()
+        check_template("list_path", self.list_path, CASE_ID)
+        check_template("item_path", self.item_path, CASE_ID, ATTACHMENT_ID)
         try:
             ZoneInfo(self.timezone)
-        except ZoneInfoNotFoundError as exc:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
             raise ValueError(f"`timezone` names no known zone: {self.timezone!r}") from exc
 
-
-def _check_template(key: str, template: str, names: set[str]) -> None:
-    """Refuse a template that is no path or has other placeholders than the plain names."""
-    fields = [parts[1:] for parts in Formatter().parse(template) if parts[1] is not None]
-    plain = all(not spec and conversion is None for _, spec, conversion in fields)
-    if not template.startswith("/") or not plain or {name for name, *_ in fields} != names:
-        wanted = " and ".join(f"{{{name}}}" for name in sorted(names))
-        raise ValueError(f"`{key}` must start with a slash and hold {wanted}, and no other placeholder")
-
-
-def fill_path(template: str, **values: str) -> str:
-    """Put percent-encoded values into a path template; raises BadInput for a value that would change the path."""
-    return template.format(**{name: join_path(value).removeprefix("/") for name, value in values.items()})
+    def credential(self) -> Secret | tuple[str, Secret]:
+        """Give the bearer, or the consumer's key and secret; raises ValueError unless exactly one is set."""
+        token, key, secret = self.token, self.consumer_key, self.consumer_secret
+        if token is not None and key is None and secret is None:
+            return token
+        if token is None and key is not None and secret is not None:
+            return key, secret
+        raise ValueError("give either `token`, or both `consumer_key` and `consumer_secret`")
 
 
 # Credentials
@@ -122,10 +113,10 @@ class Consumer:
             raise Unauthenticated("The source refused the consumer key and secret.", source=self._name)
         if response.status != OK:
             raise self._failure(response)
-        token = _text(_children(decode_xml(response.body, self._name)).get("token"))
+        token = Fields(decode_xml(response.body, self._name), self._name).word("token")
         if token is None:
             raise BadResponse("The source answered a token request without a token.", source=self._name)
-        return Secret(token.strip())
+        return Secret(token)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -137,16 +128,238 @@ class Consumer:
         return BadResponse(f"The source answered {response.status} to a token request.", source=self._name)
 
 
-def _consumer(settings: DecisivSettings) -> Consumer | None:
-    if settings.consumer_key is None or settings.consumer_secret is None:
+def _credential(settings: DecisivSettings) -> tuple[Auth, Consumer | None]:
+    """Make the source's credential, and what has to be closed with it."""
+    match settings.credential():
+        case Secret() as token:
+            return bearer(token), None
+        case key, secret:
+            consumer = Consumer(settings, key, secret)
+            return TokenAuth(fingerprint("decisiv", key, secret.reveal()), consumer.fetch), consumer
+
+
+# Wire shapes
+
+
+def native_id_of(wire: Fields) -> str | None:
+    """Give the id of an attachment; the vendor's own samples lack it, but their URL ends with it."""
+    return wire.word("id") or last_segment(wire.word("URL"))
+
+
+def is_case(ref: Ref) -> bool:
+    """Tell whether a reference has the form of a case."""
+    return ref.type is RefType.RECORD and len(ref.key) == len((CASE_ID,))
+
+
+def is_attachment(ref: Ref) -> bool:
+    """Tell whether a reference has the form of an attachment of a case."""
+    return ref.type is RefType.ATTACHMENT and len(ref.key) == len((CASE_ID, ATTACHMENT_ID))
+
+
+class DecisivAdapter:
+    """Reads the attachments of service cases.
+
+    Costs: 1 request for each case whose attachments are asked for, however many they are, and 1 more for each
+    attachment that its case does not list.
+    """
+
+    kind: ClassVar = SourceKind.DECISIV
+    record_kind: ClassVar[RecordKind | None] = RecordKind.CASE
+    supports_range: ClassVar[bool] = False
+
+    def __init__(self, settings: DecisivSettings) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        auth, self._consumer = _credential(settings)
+        self._client = connect(settings, auth)
+        foreign = Exchange(settings.name, settings.limits())
+        self._egress = Egress(settings.name, frozenset(settings.link_hosts), foreign)
+
+    async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Attachment | GatewayError]:
+        """Get attachments: 1 request per case, because only lists tell the format.
+
+        An attachment that its list lacks is asked for by itself, 1 request more: what is internal to another
+        group may be hidden in one place and not in the other, and only the second answer says that it is gone.
+        """
+        cases = list(dict.fromkeys(ref.key[0] for ref in refs if is_attachment(ref)))
+        listed = dict(zip(cases, await each(cases, lambda case: self._list(case, call)), strict=True))
+        return await each(refs, lambda ref: self._pick(ref, listed, call))
+
+    async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[AttachmentListing | GatewayError]:
+        """List the attachments of cases: 1 request per case; a list comes whole, whatever its length."""
+        return await each(parents, lambda parent: self._listing(parent, call))
+
+    async def probe(self, call: Call) -> None:
+        """List a case that is not there: 404 comes after the credential was looked at, so it is proof enough.
+
+        Only a 404 in XML or without a body is: pages in anything else come from another server, or another path,
+        than the API's, and mean that ``url`` is wrong.
+        """
+        response = await self._get(fill_template(self._settings.list_path, case_id=NO_CASE), call)
+        try:
+            self._read(response, "attachments")
+        except NotFound:
+            if response.body and "xml" not in response.headers.get("content-type", ""):
+                raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+        await self._egress.exchange.aclose()
+        if self._consumer is not None:
+            await self._consumer.aclose()
+
+    # Content
+
+    @asynccontextmanager
+    async def open(self, ref: Ref, call: Call, byte_range: str | None = None) -> AsyncIterator[Content]:  # noqa: ARG002 - not offered
+        """Open the whole file: 2 requests, one for the address and one for the bytes.
+
+        The credential goes along only to the API's own address; other hosts must be named in ``link_hosts``.
+        Raises BadResponse for any other host, and for an attachment without an address.
+        """
+        url = (await self._single(ref, call)).word("downloadURL")
+        if url is None or not is_web(url):
+            raise BadResponse("The source gives no address for the bytes of this attachment.", source=self.name)
+        async with self._stream(url, call) as stream:
+            if stream.status != OK:
+                raise status_error(stream, self.name)
+            yield Content(_length(stream), None, stream.chunks)
+
+    def _stream(self, url: str, call: Call) -> AbstractAsyncContextManager[Stream]:
+        if self._client.owns(url):
+            headers = {**self._headers(), **AS_IT_IS}
+            return self._client.stream(self._client.path_of(url), call, headers=headers)
+        return self._egress.stream(url, call, AS_IT_IS)
+
+    # Reading
+
+    async def _pick(
+        self, ref: Ref, listed: Mapping[str, Mapping[Ref, Attachment] | GatewayError], call: Call
+    ) -> Attachment:
+        """Take one attachment out of the list of its case, or ask for it."""
+        case = listed.get(ref.key[0]) if is_attachment(ref) else not_found(self.name)
+        if isinstance(case, GatewayError):
+            raise case
+        found = case.get(ref) if case else None
+        return found or self._attachment(await self._single(ref, call), ref)
+
+    async def _listing(self, parent: Ref, call: Call) -> AttachmentListing:
+        if not is_case(parent):
+            raise not_found(self.name)
+        attachments = await self._list(parent.key[0], call)
+        return AttachmentListing(Record(parent, RecordKind.CASE), tuple(attachments.values()))
+
+    async def _list(self, case: str, call: Call) -> Mapping[Ref, Attachment]:
+        """Get the attachments of a case in their order; those without any id are left out (`upstreams.md` 3.3)."""
+        response = await self._get(fill_template(self._settings.list_path, case_id=case), call)
+        found = {}
+        for wire in self._read(response, "attachments").every("attachment"):
+            native_id = native_id_of(wire)
+            if native_id is not None:
+                ref = Ref(self.name, RefType.ATTACHMENT, (case, native_id))
+                found[ref] = self._attachment(wire, ref)
+        return found
+
+    async def _single(self, ref: Ref, call: Call) -> Fields:
+        if not is_attachment(ref):
+            raise not_found(self.name)
+        case, native_id = ref.key
+        path = fill_template(self._settings.item_path, case_id=case, id=native_id)
+        wire = self._read(await self._get(path, call), "attachment")
+        if native_id_of(wire) != native_id:
+            raise BadResponse("The source answered another attachment than it was asked for.", source=self.name)
+        return wire
+
+    async def _get(self, path: str, call: Call) -> Response:
+        return await self._client.get(path, call, headers=self._headers())
+
+    def _read(self, response: Response, root_name: str) -> Fields:
+        """Read a 200 whose root has this local name."""
+        if response.status != OK:
+            raise self._error(response)
+        root = decode_xml(response.body, self.name)
+        if local_name(root) != root_name:
+            raise BadResponse(f"The source sent XML that is no `{root_name}`.", source=self.name)
+        return Fields(root, self.name)
+
+    def _headers(self) -> dict[str, str]:
+        token = self._settings.transition_token
+        return {**XML, self._settings.transition_header: token.reveal()} if token else XML
+
+    # Errors
+
+    def _error(self, response: Response) -> GatewayError:
+        """Name an error by its status, and 422 by the code in its body (`upstreams.md` 3.5)."""
+        if response.status != UNPROCESSABLE:
+            return status_error(response, self.name)
+        codes = error_codes(response.body)
+        if "missing" in codes:
+            return not_found(self.name)
+        if "already_exists" in codes:
+            return Conflict("The source already has such an attachment.", source=self.name)
+        return BadInput("The source refused a value of the request.", source=self.name)
+
+    # Parsing
+
+    def _attachment(self, wire: Fields, ref: Ref) -> Attachment:
+        case, native_id = ref.key
+        file_name, description, shape = wire.text("filename"), wire.text("description"), wire.word("format")
+        created, updated = wire.word("createdAt"), wire.word("updatedAt")
+        return Attachment(
+            ref=ref,
+            name=file_name or description or native_id,
+            size=wire.count("size"),
+            media_type=_media_type(file_name, shape),
+            created_at=parse_time(created, self.name, self._zone),
+            updated_at=parse_time(updated, self.name, self._zone),
+            record=Record(Ref(self.name, RefType.RECORD, (case,)), RecordKind.CASE),
+            can_update=False,
+            can_delete=False,
+            details=DecisivDetails(
+                native_id=native_id,
+                url=without_secrets(wire.word("URL")),
+                case_url=without_secrets(wire.word("subjectURL")),
+                description=description,
+                format=shape,
+                internal=wire.boolean("internal"),
+                public=wire.boolean("public"),
+                sender=_sender(wire.inner("sender")),
+                created_at_text=created,
+                updated_at_text=updated,
+            ),
+        )
+
+
+def _sender(wire: Fields | None) -> Sender | None:
+    if wire is None:
         return None
-    return Consumer(settings, settings.consumer_key, settings.consumer_secret)
+    return Sender(
+        native_id=wire.word("id"),
+        name=wire.text("name"),
+        group_name=wire.text("groupName"),
+        url=without_secrets(wire.word("URL")),
+    )
 
 
-def _credential(settings: DecisivSettings, consumer: Consumer | None) -> Auth:
-    secrets = (settings.token, settings.consumer_secret)
-    identity = fingerprint("decisiv", settings.consumer_key or "", *(one.reveal() for one in secrets if one))
-    if consumer is None and settings.token is not None:
-        return bearer(settings.token)
-    assert consumer is not None
-    return TokenAuth(identity, consumer.fetch)
+def error_codes(body: bytes) -> set[str]:
+    """Find the codes in the body of a 422; one that is no XML is searched as text, for nothing documents it all."""
+    try:
+        root = decode_xml(body, "")
+    except BadResponse:
+        return {code.decode() for code in CODE.findall(body)}
+    return {(element.text or "").strip() for element in root.iter() if local_name(element) == "code"}
+
+
+def _media_type(file_name: str | None, shape: str | None) -> str | None:
+    """Guess by the extension; ``format`` helps where it is a media type, which the vendor does not say."""
+    guessed = guess_type(file_name)[0] if file_name else None
+    return guessed or (shape.lower() if shape and MEDIA_TYPE.fullmatch(shape) else None)
+
+
+def _length(stream: Stream) -> int | None:
+    """Read the announced bytes; None where they are those of a compressed form."""
+    length = stream.headers.get("content-length", "")
+    plain = stream.headers.get("content-encoding", "identity").lower() == "identity"
+    return int(length) if plain and length.isdigit() else None

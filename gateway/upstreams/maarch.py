@@ -18,14 +18,13 @@ from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, HeaderAuth, TokenAuth, basic, fingerprint
 from gateway.transport.call import Call
-from gateway.transport.client import SourceClient, join_path
+from gateway.transport.client import join_path
 from gateway.transport.exchange import Response, Stream
 from gateway.transport.payloads import decode_json, parse_time, text_or_none
 from gateway.upstreams.base import Content, Listing, SourceSettings, connect, each, not_found, status_error
 
 OK = 200
 NO_CONTENT = 204
-UNAUTHORIZED = 401
 TEXTUAL = frozenset({400, 403, 404})
 """Statuses of which only the text tells what happened (`upstreams.md` 1.2)."""
 REFUSED_LOGINS = frozenset({400, 401, 403})
@@ -163,8 +162,7 @@ class MaarchAdapter:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._login = connect(settings, HeaderAuth({}))
-        self._auth = self._choose_auth()
-        self._client: SourceClient = connect(settings, self._auth)
+        self._client = connect(settings, self._choose_auth())
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments: 1 request for each distinct one.
@@ -204,21 +202,10 @@ class MaarchAdapter:
         The server notes every read in its history (`upstreams.md` 1.6), so nothing else opens contents.
         """
         path = join_path("attachments", self._native_id(RefType.ATTACHMENT, ref), "originalContent")
-        async with self._stream(path, call) as stream:
+        async with self._client.stream(path, call) as stream:
             if stream.status != OK:
                 raise self._refusal(await _whole(stream, call))
             yield Content(_size(stream), None, stream.chunks)
-
-    @asynccontextmanager
-    async def _stream(self, path: str, call: Call) -> AsyncIterator[Stream]:
-        """Open an answer, again with a new token where the one that was sent has ended."""
-        sent = await self._auth.headers("GET", path)
-        async with self._client.stream(path, call) as stream:
-            if stream.status != UNAUTHORIZED or not await self._auth.renew(sent):
-                yield stream
-                return
-        async with self._client.stream(path, call) as stream:
-            yield stream
 
     # Signing in
 

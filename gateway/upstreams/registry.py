@@ -7,6 +7,9 @@ from typing import Any
 
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.base import Adapter, SourceSettings
+from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
+from gateway.upstreams.directmail import DirectMailAdapter, DirectMailSettings
+from gateway.upstreams.espocrm import EspoCrmAdapter, EspoCrmSettings
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 
 
@@ -22,6 +25,9 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "arrhes": Kind(ArrhesSettings, ArrhesAdapter),
+        "decisiv": Kind(DecisivSettings, DecisivAdapter),
+        "directmail": Kind(DirectMailSettings, DirectMailAdapter),
+        "espocrm": Kind(EspoCrmSettings, EspoCrmAdapter),
         "maarch": Kind(MaarchSettings, MaarchAdapter),
     }
 )

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
 from gateway.context import RequestContext
 from gateway.domain.errors import InvalidDocument
@@ -27,14 +23,13 @@ from gateway.web.graphiql import PAGE_HEADERS
 from gateway.web.negotiation import (
     JSON,
     RESPONSE_JSON,
-    Parameters,
     Refusal,
     preferred_type,
     read_parameters,
     wants_page,
 )
 from resolvers.errors import extensions_of, present
-from resolvers.schema import GatewaySchema
+from resolvers.execution.executor import Answer, Executor, NotAllowed
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +54,12 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        schema: GatewaySchema,
+        executor: Executor,
         make_context: Callable[[Call], RequestContext],
         settings: EndpointSettings,
         page: bytes | None,
     ) -> None:
-        self._schema = schema
+        self._executor = executor
         self._make_context = make_context
         self._settings = settings
         self._page = page
@@ -91,28 +86,18 @@ class GraphQLEndpoint:
         call = Call.lasting(self._deadline(request), request_id=request_id, traced=self._traced(request))
         context = self._make_context(call)
         try:
-            result = await self._execute(parameters, context, request.method)
+            answer = await self._executor.execute(
+                parameters.query,
+                parameters.variables,
+                parameters.operation_name,
+                context,
+                read_only=request.method == "GET",
+            )
+        except NotAllowed as exc:
+            raise _not_allowed(exc) from exc
         finally:
             context.close()
-        return _answer(result, context, media_type)
-
-    async def _execute(self, parameters: Parameters, context: RequestContext, method: str) -> ExecutionResult:
-        """Execute the document; a mutation is refused by GET."""
-        allowed = {OperationType.QUERY} if method == "GET" else {OperationType.QUERY, OperationType.MUTATION}
-        try:
-            return await self._schema.execute(
-                parameters.query,
-                variable_values=parameters.variables,
-                context_value=context,
-                operation_name=parameters.operation_name,
-                allowed_operation_types=allowed,
-            )
-        except MissingQueryError as exc:
-            raise Refusal(400, "The request has no `query`.") from exc
-        except CannotGetOperationTypeError:
-            return _request_error("`operationName` names no operation of the document.")
-        except InvalidOperationTypeError as exc:
-            raise Refusal(405, "Mutations are sent by POST.", {"allow": "POST"}) from exc
+        return _answered(answer, context, media_type)
 
     def _deadline(self, request: Request) -> float:
         asked = request.headers.get("x-request-timeout-ms", "")
@@ -124,21 +109,21 @@ class GraphQLEndpoint:
         return self._settings.traces and request.headers.get("x-gateway-trace") == "1"
 
 
-def _request_error(message: str) -> ExecutionResult:
-    return ExecutionResult(data=None, errors=[GraphQLError(message)])
+def _not_allowed(error: NotAllowed) -> Refusal:
+    if error.kind is OperationType.SUBSCRIPTION:
+        return Refusal(400, "Subscriptions are not served over plain HTTP requests.")
+    return Refusal(405, "Mutations are sent by POST.", {"allow": "POST"})
 
 
-def _answer(result: ExecutionResult, context: RequestContext, media_type: str) -> Response:
+def _answered(answer: Answer, context: RequestContext, media_type: str) -> Response:
     """Write the answer of an execution, or of a request that was not executed."""
-    errors = list(result.errors or ())
-    executed = result.data is not None or any(error.path for error in errors)
     partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
-    body: dict[str, Any] = {"data": result.data} if executed else {}
-    if errors or partial:
-        body["errors"] = present([*errors, *partial], context.call.request_id)
+    body: dict[str, Any] = {"data": answer.data} if answer.executed else {}
+    if answer.errors or partial:
+        body["errors"] = present([*answer.errors, *partial], context.call.request_id)
     if context.call.trace is not None:
         body["extensions"] = {"trace": _shown(context.call.trace)}
-    status = 400 if not executed and media_type == RESPONSE_JSON else 200
+    status = 400 if not answer.executed and media_type == RESPONSE_JSON else 200
     return _json(body, status, media_type)
 
 

@@ -8,7 +8,7 @@ from gateway.domain.model import Entry
 UNKNOWN_FIELD = "fieldOfALaterVersion"
 """The name of what the suite adds to answers; a mapping that an adapter keeps as it came may hold it."""
 
-NOTHING = (None, "", (), {}, [])
+NOTHING: tuple[object, ...] = (None, "", (), {}, [])
 
 
 def differences(listed: Entry, fetched: Entry, varying: frozenset[str] = frozenset()) -> list[str]:

@@ -46,7 +46,12 @@ def _status(status: int, error: type[GatewayError], retry_after: float | None = 
         headers["retry-after"] = f"{retry_after:.0f}"
     body = f'{{"message": "{CANARY}", "errors": "{CANARY}"}}'.encode()
     return Trouble(
-        f"status {status}", lambda: Fault(status=status, body=body, headers=headers), error, status, PATIENCE, retry_after
+        f"status {status}",
+        lambda: Fault(status=status, body=body, headers=headers),
+        error,
+        status,
+        PATIENCE,
+        retry_after,
     )
 
 

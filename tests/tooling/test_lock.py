@@ -11,7 +11,8 @@ from tests.tooling.node import ROOT
 LOCKS = ROOT / ".lock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 RUNTIME = PROJECT["project"]["dependencies"]
-DEVELOP = [*RUNTIME, *PROJECT["dependency-groups"]["develop"], *PROJECT["build-system"]["requires"]]
+EXTRAS = [text for texts in PROJECT["project"]["optional-dependencies"].values() for text in texts]
+DEVELOP = [*RUNTIME, *EXTRAS, *PROJECT["dependency-groups"]["develop"], *PROJECT["build-system"]["requires"]]
 
 
 def _locked(name: str) -> dict[str, str]:

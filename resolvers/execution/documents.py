@@ -1,0 +1,98 @@
+"""Parses and validates documents once, and remembers a bounded number of them."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    parse,
+    validate,
+    visit,
+)
+from graphql.execution.collect_fields import FragmentDetails
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Remembered(Generic[K, V]):
+    """A map that forgets what was not used for longest once it holds ``most`` entries."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """Give the value of a key, making it where it is not remembered."""
+        try:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        except KeyError:
+            value = self._entries[key] = make()
+            if len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+            return value
+
+    def __len__(self) -> int:
+        """Tell how many entries are held."""
+        return len(self._entries)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """A document that was parsed and validated; ``errors`` say why it cannot be executed."""
+
+    ast: DocumentNode | None
+    errors: list[GraphQLError]
+    operations: dict[str, OperationDefinitionNode] = field(default_factory=dict)
+    fragments: dict[str, FragmentDetails] = field(default_factory=dict)
+    conditions: list[str] = field(default_factory=list)
+    """The variables that `@skip` and `@include` use: a plan holds for one set of their values."""
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """Find the operation that is meant; None where the name is wrong or one is needed."""
+        if name is not None:
+            return self.operations.get(name)
+        return next(iter(self.operations.values())) if len(self.operations) == 1 else None
+
+
+def check_document(schema: GraphQLSchema, text: str, *, suggestions: bool) -> Document:
+    """Parse and validate a document; ``suggestions`` are the "did you mean" of its errors."""
+    try:
+        ast = parse(text)
+    except GraphQLError as error:
+        return Document(None, [error])
+    errors = validate(schema, ast, hide_suggestions=not suggestions)
+    if errors:
+        return Document(ast, errors)
+    document = Document(ast, [])
+    for definition in ast.definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            document.operations[definition.name.value if definition.name else ""] = definition
+        elif isinstance(definition, FragmentDefinitionNode):
+            document.fragments[definition.name.value] = FragmentDetails(definition)
+    visit(ast, _Conditions(document.conditions))
+    return document
+
+
+class _Conditions(Visitor):
+    """Collects the variables in the arguments of directives."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        """Look at one directive."""
+        values = (argument.value for argument in node.arguments or ())
+        found = (value.name.value for value in values if isinstance(value, VariableNode))
+        self._names.extend(name for name in found if name not in self._names)

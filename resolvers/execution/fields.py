@@ -1,0 +1,45 @@
+"""Reads from the schema how each field gets its value, so that nothing is said twice."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLField
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
+
+
+class NotCompilable(Exception):
+    """Something that the compiled executor does not know: graphql-core executes the document instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a field gets its value from its object.
+
+    ``attribute`` names a plain attribute; otherwise ``function`` is the resolver, which takes the object and, where
+    ``takes_info``, the information and the arguments. A function that takes no information is pure.
+    """
+
+    definition: StrawberryField
+    attribute: str | None
+    function: Callable[..., Any] | None
+    takes_info: bool
+
+
+def reader_of(field: GraphQLField) -> Reader:
+    """Find out how a field of the schema gets its value; raises NotCompilable for what has hooks of its own."""
+    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if not isinstance(definition, StrawberryField) or definition.extensions:
+        raise NotCompilable("a field that strawberry does not resolve plainly")
+    resolver = definition.base_resolver
+    if resolver is None:
+        return Reader(definition, definition.python_name, None, takes_info=False)
+    function = resolver.wrapped_func
+    if isinstance(function, staticmethod | classmethod):
+        raise NotCompilable("a resolver that is not a function of its object")
+    parameters = inspect.signature(function).parameters
+    if next(iter(parameters), None) != "root":
+        raise NotCompilable("a resolver that is not a function of its object")
+    return Reader(definition, None, function, takes_info="info" in parameters)

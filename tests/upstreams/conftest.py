@@ -1,0 +1,5 @@
+"""Lets a failed check of the shared suite show the values that it compared."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.conformance.adapter_suite", "tests.conformance.subject")
