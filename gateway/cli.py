@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gateway.signals import exit_on_signals
+
 MISTAKE = 2
 HIGHEST_PORT = 65_535
 
@@ -62,6 +64,7 @@ def _mistake(message: object) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    exit_on_signals()
     from gateway.sandbox.demo import run_demo  # noqa: PLC0415
     from gateway.serving import CannotListenError  # noqa: PLC0415
 
@@ -72,6 +75,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    exit_on_signals()
     from gateway.asgi import create_app  # noqa: PLC0415
     from gateway.serving import CannotListenError, listen, make_server, serve  # noqa: PLC0415
     from gateway.settings import ENVIRONMENT, SettingsError, is_loopback, load_settings  # noqa: PLC0415

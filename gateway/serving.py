@@ -1,9 +1,7 @@
 """Listens and serves: one process and one event loop, which SIGTERM or Ctrl-C stops in good order."""
 
 import errno
-import signal
 import socket
-import sys
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -57,18 +55,7 @@ def make_server(app: ASGIApp, drain: int = DRAIN) -> uvicorn.Server:
 def serve(server: uvicorn.Server, *listeners: socket.socket) -> bool:
     """Serve until a signal comes or ``server.should_exit`` is set; False if the application did not start.
 
-    A signal ends it with SystemExit(0) once the server has stopped.
+    The server repeats a signal once it has stopped, which ends a program with `exit_on_signals` with status 0.
     """
-    exit_on_signals()
     server.run(sockets=list(listeners))
     return server.started
-
-
-def exit_on_signals() -> None:
-    """Make SIGTERM and Ctrl-C raise SystemExit(0), before, and again after, a server handles them itself."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit)
-
-
-def _exit(_: int, __: object) -> None:
-    sys.exit(0)

@@ -32,8 +32,10 @@ async def _node(
     *,
     id: Annotated[strawberry.ID, strawberry.argument(description="The opaque global identifier.")],  # noqa: A002
 ) -> Any:
-    outcome = await _load_nodes([id], info.context)
-    return outcome[0]
+    outcome = (await _load_nodes([id], info.context))[0]
+    if isinstance(outcome, GatewayError):
+        raise outcome
+    return outcome
 
 
 async def _nodes(

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.sandbox.store import Store, embedded
+from tests.programs import free_port, started
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,12 @@ def bucket(store: Store) -> str:
     name = f"test-{uuid4().hex}"
     store.client().make_bucket(bucket_name=name)
     return name
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Run the demo as users do, and give the gateway's origin; it takes some seconds, so for slow tests only."""
+    with started("demo", "--port", str(free_port()), until="ready ") as demo:
+        yield demo.lines[-1].removeprefix("ready ").removesuffix("/graphql")
+        assert demo.stop() == 0
+        assert demo.left_behind() == []

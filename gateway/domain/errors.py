@@ -1,25 +1,25 @@
 """The errors of the gateway, one tree and one table of codes.
 
 GatewayError
-├── BadInput             BAD_INPUT         the caller's values, or values that a source refused
-│   ├── InvalidDocument  INVALID_DOCUMENT  a GraphQL document or variables that the schema refuses
-│   ├── BadIdentifier    BAD_IDENTIFIER    text that is no identifier of this gateway
-│   ├── BadCursor        BAD_CURSOR        text that is no cursor of the field it was given to
-│   └── TooLarge         TOO_LARGE         more bytes than the source takes
-├── NotFound             NOT_FOUND         not there, or not the caller's
-├── UnknownSource        UNKNOWN_SOURCE    no source of this name is configured
-├── Unsupported          UNSUPPORTED       the source cannot do this at all
-├── Conflict             CONFLICT          the source holds another state than the one assumed
+├── BadInput             BAD_INPUT           the caller's values, or values that a source refused
+│   ├── InvalidDocument  INVALID_DOCUMENT    a GraphQL document or variables that the schema refuses
+│   ├── BadIdentifier    BAD_IDENTIFIER      text that is no identifier of this gateway
+│   ├── BadCursor        BAD_CURSOR          text that is no cursor of the field it was given to
+│   └── TooLarge         TOO_LARGE           more bytes than the source takes
+├── NotFound             NOT_FOUND           not there, or not the caller's
+├── UnknownSource        UNKNOWN_SOURCE      no source of this name is configured
+├── Unsupported          UNSUPPORTED         the source cannot do this at all
+├── Conflict             CONFLICT            the source holds another state than the one assumed
 ├── SourceError          (never raised itself: what a source did to us)
-│   ├── Unauthenticated  UNAUTHENTICATED   the source refused the gateway's credential
-│   ├── Forbidden        FORBIDDEN         the credential may not do this
-│   ├── QuotaExceeded    QUOTA_EXCEEDED    the account at the source is full
-│   ├── RateLimited      RATE_LIMITED      too many requests; retryable
-│   ├── Unavailable      UNAVAILABLE       no connection, maintenance or a fault of the source; retryable
-│   ├── DeadlineExceeded DEADLINE_EXCEEDED no answer in time; retryable
-│   └── BadResponse      BAD_RESPONSE      an answer that breaks the source's contract
-├── StorageUnavailable   STORAGE_UNAVAILABLE  the gateway's own journal or object store cannot be used; retryable
-└── InternalError        INTERNAL          a defect of the gateway, masked
+│   ├── Unauthenticated  UNAUTHENTICATED     the source refused the gateway's credential
+│   ├── Forbidden        FORBIDDEN           the credential may not do this
+│   ├── QuotaExceeded    QUOTA_EXCEEDED      the account at the source is full
+│   ├── RateLimited      RATE_LIMITED        too many requests; retryable
+│   ├── Unavailable      UNAVAILABLE         no connection, maintenance or a fault of the source; retryable
+│   ├── DeadlineExceeded DEADLINE_EXCEEDED   no answer in time; retryable
+│   └── BadResponse      BAD_RESPONSE        an answer that breaks the source's contract
+├── StorageUnavailable   STORAGE_UNAVAILABLE the gateway's journal or object store cannot be used; retryable
+└── InternalError        INTERNAL            a defect of the gateway, masked
 
 Messages are written for front-end developers and never hold a credential, a header or a body of an upstream.
 """

@@ -1,7 +1,6 @@
 """The demo: the sandbox in a process of its own, and the gateway over it in this one."""
 
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -13,11 +12,8 @@ from dataclasses import dataclass
 import httpx
 import uvicorn
 
-from gateway.asgi import create_app
-from gateway.sandbox.world import make_sources
-from gateway.serving import exit_on_signals, listen, make_server, serve
-from gateway.settings import Settings
-from gateway.web.graphiql import load_examples
+from gateway.serving import listen, make_server, serve
+from gateway.signals import exit_on_signals, ignore_signals
 
 HOST = "127.0.0.1"
 DRAIN = 2
@@ -37,6 +33,11 @@ def run_demo(port: int) -> int:
     """
     exit_on_signals()
     with listen(HOST, port) as listener, _sandbox() as process:
+        # The gateway's own modules take as long to import as the sandbox takes to start, so both happen at once.
+        from gateway.asgi import create_app  # noqa: PLC0415
+        from gateway.sandbox.world import make_sources  # noqa: PLC0415
+        from gateway.settings import Settings  # noqa: PLC0415
+
         origins = _read_origins(process)
         if origins is None:
             return 1
@@ -66,8 +67,7 @@ def _sandbox() -> Iterator[subprocess.Popen[bytes]]:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the sandbox by closing its input; an impatient second Ctrl-C does not keep it from cleaning up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals()
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -111,6 +111,8 @@ class _Watch:
 
     def _first_query(self, url: str) -> None:
         """Ask what a visitor's first tab asks, once the gateway takes requests."""
+        from gateway.web.graphiql import load_examples  # noqa: PLC0415 - see run_demo
+
         example = load_examples()[0]
         with httpx.Client(base_url=url, timeout=START, trust_env=False) as client:
             deadline = time.monotonic() + START

@@ -39,10 +39,13 @@ def server(app: ASGIApp, **options: object) -> uvicorn.Server:
 
 
 @contextmanager
-def in_thread(app: ASGIApp) -> Iterator[str]:
-    """Serve an application from a thread of its own and yield its origin, ``http://127.0.0.1:port``."""
+def in_thread(app: ASGIApp, **options: object) -> Iterator[str]:
+    """Serve an application from a thread of its own and yield its origin, ``http://127.0.0.1:port``.
+
+    ``options`` are those of uvicorn.
+    """
     listener = listen()
-    running = server(app, timeout_graceful_shutdown=1)
+    running = server(app, **{"timeout_graceful_shutdown": 1, **options})
     thread = threading.Thread(target=lambda: asyncio.run(running.serve([listener])), daemon=True)
     thread.start()
     try:

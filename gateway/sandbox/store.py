@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import urllib3
-from minio import Minio
 from minio.error import MinioException
 
+from gateway.domain.secret import Secret
 from gateway.sandbox import leash
+from gateway.uploads.bucket import BucketClient, prepare
+from gateway.uploads.storage import StoreSettings
 
 REGION = "us-east-1"
 READY_CHECK = "ready-check"
@@ -45,7 +47,11 @@ POLL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A pair of keys of the store; an action is ``Admin``, ``Read``, ``Write``, ``List``, ``Read:bucket``."""
+    """A pair of keys of the store and what they may do.
+
+    An action is ``Admin``, ``Read``, ``Write`` (which removes, too) or ``List``, alone for everything, or before what
+    it is limited to: ``Read:bucket``, or with wildcards ``Read:bucket/prefix/*``.
+    """
 
     name: str
     access_key: str
@@ -54,6 +60,22 @@ class Identity:
 
 
 ADMIN = Identity("sandbox", "sandbox-access", "sandbox-secret-for-loopback-only")
+BUCKET = "uploads"
+TEST_BUCKET = "test-" + 32 * "?"
+SIGNER = Identity(
+    "signer",
+    "signer-access",
+    "signer-secret-for-loopback-only",
+    # For a POST form SeaweedFS wants the right to write to the bucket's name, which would be the right to write to
+    # all that is in it, but not where the name has a wildcard.
+    ("Write:*/staging/*", f"Write:{BUCKET[:-1]}?", f"Write:{TEST_BUCKET}"),
+)
+READER = Identity(
+    "reader",
+    "reader-access",
+    "reader-secret-for-loopback-only",
+    ("Read:*/staging/*", "Write:*/staging/*", "List:*"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +91,28 @@ class Store:
         """The origin of every signed URL."""
         return f"http://{self.endpoint}"
 
-    def client(self, identity: Identity | None = None) -> Minio:
+    def settings(self, bucket: str, origins: Sequence[str] = ()) -> StoreSettings:
+        """Make a bucket that pages of these origins may upload to, and give the gateway's settings for it.
+
+        It blocks. The signer only writes below ``staging/``, the reader does the rest there. POST forms work for
+        the buckets ``uploads`` and ``test-`` with 32 hex digits.
+        """
+        prepare(self.client(), bucket, origins, self.region)
+        return StoreSettings(
+            endpoint=self.url,
+            region=self.region,
+            bucket=bucket,
+            signer_access_key=SIGNER.access_key,
+            signer_secret_key=Secret(SIGNER.secret_key),
+            reader_access_key=READER.access_key,
+            reader_secret_key=Secret(READER.secret_key),
+            origins=tuple(origins),
+        )
+
+    def client(self, identity: Identity | None = None) -> BucketClient:
         """Make a client, with the administrator's keys unless told otherwise; its calls block."""
         who = identity or self.admin
-        return Minio(
+        return BucketClient(
             endpoint=self.endpoint,
             access_key=who.access_key,
             secret_key=who.secret_key,
@@ -99,7 +139,7 @@ def weed() -> str:
 def embedded(
     directory: Path | None = None,
     *,
-    identities: Sequence[Identity] = (ADMIN,),
+    identities: Sequence[Identity] = (ADMIN, SIGNER, READER),
     ready: float = 30.0,
     grace: float = 5.0,
 ) -> Iterator[Store]:
@@ -203,7 +243,7 @@ def _takes_a_put(store: Store, process: subprocess.Popen[bytes], ready: float) -
     return False
 
 
-def _try_put(client: Minio) -> None:
+def _try_put(client: BucketClient) -> None:
     if not client.bucket_exists(bucket_name=READY_CHECK):
         client.make_bucket(bucket_name=READY_CHECK)
     client.put_object(bucket_name=READY_CHECK, object_name="put", data=io.BytesIO(b"1"), length=1)

@@ -24,7 +24,7 @@ CONTENT = "directmail content"
 SERVERS = ("arrhes", "decisiv", "directmail", "espocrm", "maarch", CONTENT)
 
 
-def make_apps(origins: Mapping[str, str], store: Store) -> Mapping[str, ASGIApp]:
+def make_apps(origins: Mapping[str, str], store: Store | None) -> Mapping[str, ASGIApp]:
     """Make the application of each server, with its data; ``origins`` says where each will be served.
 
     Blocks for two requests to the store.

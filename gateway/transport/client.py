@@ -7,23 +7,18 @@ from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unauthenticated, Unavailable
+from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unavailable
 from gateway.transport.auth import Auth
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.exchange import Exchange, Request, Response, Stream
 from gateway.transport.flight import SingleFlight
+from gateway.transport.lockout import UNAUTHORIZED, Lockout
 from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
 
 Query = Sequence[tuple[str, str]]
 
 UNCHANGED = {"Accept-Encoding": "identity"}
 """Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
-
-UNAUTHORIZED = 401
-REFUSALS = 3
-"""So many 401 in a row and the credential is not sent for a while."""
-LOCKOUT = 60.0
-"""Seconds: EspoCRM locks an address out for a minute after 10 wrong keys (`upstreams.md` 5.8, 2)."""
 
 
 def join_path(*segments: str) -> str:
@@ -52,8 +47,7 @@ class SourceClient:
         self._flights: SingleFlight[Response] = SingleFlight()
         self._budgets: dict[Hashable, Call] = {}
         self._places = asyncio.Semaphore(exchange.limits.concurrency)
-        self._refusals = 0
-        self._locked_until = 0.0
+        self._lockout = Lockout(source)
 
     async def get(
         self, path: str, call: Call, *, query: Query = (), headers: Mapping[str, str] | None = None
@@ -111,12 +105,12 @@ class SourceClient:
         credential = await self._credential("GET", path, call)
         async with streamed(self._exchange, _with(bare, credential), call) as stream:
             if stream.status != UNAUTHORIZED or not await self._auth.renew(credential):
-                self._count_refusals(stream.status)
+                self._lockout.count(stream.status)
                 yield stream
                 return
         credential = await self._credential("GET", path, call)
         async with streamed(self._exchange, _with(bare, credential), call) as stream:
-            self._count_refusals(stream.status)
+            self._lockout.count(stream.status)
             yield stream
 
     def owns(self, url: str) -> bool:
@@ -150,7 +144,16 @@ class SourceClient:
         return self._base_url + path + ("?" + urlencode(query) if query else "")
 
     async def _send(self, bare: Request, path: str, call: Call, tries: int) -> Response:
-        """Send a request that has no credential yet, as often as may be."""
+        """Send a request that has no credential yet, alone until the credential is known to work."""
+        if self._lockout.accepted or not await self._lockout.take_turn(call):
+            return await self._send_often(bare, path, call, tries)
+        try:
+            return await self._send_often(bare, path, call, tries)
+        finally:
+            self._lockout.end_turn()
+
+    async def _send_often(self, bare: Request, path: str, call: Call, tries: int) -> Response:
+        """Send a request as often as may be."""
         renewed = False
         attempt = 1
         while True:
@@ -197,27 +200,16 @@ class SourceClient:
     def _finish(self, outcome: Response | GatewayError) -> Response:
         if isinstance(outcome, GatewayError):
             raise outcome
-        self._count_refusals(outcome.status)
+        self._lockout.count(outcome.status)
         return outcome
 
     async def _credential(self, method: str, path: str, call: Call) -> dict[str, str]:
-        if time.monotonic() < self._locked_until:
-            raise Unauthenticated(
-                "The source refused the credential several times; it is not sent for a minute.",
-                source=self.source,
-                retry_after=self._locked_until - time.monotonic(),
-            )
+        self._lockout.check()
         try:
             async with asyncio.timeout(call.remaining()):  # a token may have to be got first
                 return await self._auth.headers(method, path.partition("?")[0])
         except TimeoutError as exc:
             raise self._late() from exc
-
-    def _count_refusals(self, status: int) -> None:
-        self._refusals = self._refusals + 1 if status == UNAUTHORIZED else 0
-        if self._refusals >= REFUSALS:
-            self._refusals = 0
-            self._locked_until = time.monotonic() + LOCKOUT
 
     def _late(self) -> DeadlineExceeded:
         return DeadlineExceeded("The source did not answer in time.", source=self.source)

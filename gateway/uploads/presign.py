@@ -60,7 +60,7 @@ def presign(
     lines = [f"{name}:{value}" for name, value in headers.items()]
     request = "\n".join([method.upper(), path, query, *lines, "", ";".join(headers), PAYLOAD])
     to_sign = "\n".join([ALGORITHM, stamp, scope, hashlib.sha256(request.encode()).hexdigest()])
-    signature = hmac.new(_key(secret_key, scope), to_sign.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.new(signing_key(secret_key, scope), to_sign.encode(), hashlib.sha256).hexdigest()
     return f"{parts.scheme}://{parts.netloc}{path}?{query}&X-Amz-Signature={signature}"
 
 
@@ -81,8 +81,8 @@ def _canonical_query(pairs: list[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(encoded))
 
 
-def _key(secret_key: str, scope: str) -> bytes:
-    """Derive the key of one day, region and service."""
+def signing_key(secret_key: str, scope: str) -> bytes:
+    """Derive the key of one day, region and service; ``scope`` is ``20261122/us-east-1/s3/aws4_request``."""
     key = f"AWS4{secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -60,6 +61,10 @@ class S3Client(Minio):
             ),
         )
 
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._http.clear()
+
     def create_multipart(self, bucket: str, key: str, media_type: str) -> str:
         """Start an upload in parts and give its id."""
         return self._create_multipart_upload(bucket, key, {"Content-Type": media_type})
@@ -111,7 +116,7 @@ def attempt(work: Callable[[], T]) -> T | GatewayError:
         return work()
     except GatewayError as exc:
         return exc
-    except (MinioException, urllib3.exceptions.HTTPError, OSError) as exc:
+    except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, ParseError) as exc:
         return translated(exc)
 
 
@@ -124,7 +129,7 @@ def translated(exc: Exception) -> GatewayError:
         return _refused(exc.code or "")
     if isinstance(exc, ServerError) and exc.status_code == 412:  # noqa: PLR2004 - Precondition Failed, bodiless
         return _refused("PreconditionFailed")
-    if isinstance(exc, InvalidResponseError | ServerError):
+    if isinstance(exc, InvalidResponseError | ServerError | ValueError | ParseError):
         return StorageUnavailable("The object store has a fault of its own.")
     return StorageUnavailable("The object store cannot be reached.")
 

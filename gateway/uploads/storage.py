@@ -152,6 +152,8 @@ class StagingStore:
     async def aclose(self) -> None:
         """Stop taking work; what runs comes to its end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._signer.close()
+        self._reader.close()
 
     def new_key(self, tenant: str) -> str:
         """Make the key of a new object of a tenant; no request."""
@@ -178,9 +180,7 @@ class StagingStore:
         try:
             yield self._chunks(response)
         finally:
-            # Closing drops the connection where bytes are left, so it does not wait for them.
-            response.close()
-            response.release_conn()
+            self._close(response)
 
     async def digest(self, key: str, etag: str) -> Digest:
         """Read an object once and give its SHA-256 and its first bytes; raises like ``open``."""
@@ -273,6 +273,17 @@ class StagingStore:
             raise Conflict("The uploaded object is not the one that was looked at before.")
         return response
 
+    def _close(self, response: BaseHTTPResponse) -> None:
+        """Let go of an answer, whose connection is dropped where bytes are left.
+
+        In a thread: after a cancelled read another one may still hold the answer, and closing waits for that.
+        """
+        try:
+            self._threads.submit(_release, response)
+        except RuntimeError:
+            # The store is closed, so no thread reads any more.
+            _release(response)
+
     async def _chunks(self, response: BaseHTTPResponse) -> AsyncIterator[bytes]:
         while chunk := await self._run(lambda: response.read(CHUNK)):
             yield chunk
@@ -309,9 +320,13 @@ def _digested(response: BaseHTTPResponse) -> Digest:
             size += len(chunk)
             head += chunk[: SNIFFED - len(head)] if len(head) < SNIFFED else b""
     finally:
-        response.close()
-        response.release_conn()
+        _release(response)
     return Digest(digest.hexdigest(), size, head)
+
+
+def _release(response: BaseHTTPResponse) -> None:
+    response.close()
+    response.release_conn()
 
 
 def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:

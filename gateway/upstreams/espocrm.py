@@ -330,7 +330,7 @@ class EspoCrmAdapter:
             ref=Ref(self.name, RefType.ATTACHMENT, (wire.id,)),
             name=wire.name,
             size=wire.size,
-            media_type=text_or_none(wire.type) or guess_type(wire.name)[0],
+            media_type=wire.type or guess_type(wire.name)[0],
             created_at=parse_time(wire.created_at, self.name),
             updated_at=parse_time(wire.modified_at, self.name),
             record=self._record_of(wire),
@@ -344,8 +344,7 @@ class EspoCrmAdapter:
         place = (wire.parent_type, wire.parent_id)
         if not all(place):
             place = (wire.related_type, wire.related_id)
-        key = tuple(part or "" for part in (*place, wire.field))
-        ref = Ref(self.name, RefType.RECORD, key)
+        ref = Ref(self.name, RefType.RECORD, tuple(part or "" for part in (*place, wire.field)))
         return Record(ref, RecordKind.ENTITY) if is_record(ref) else None
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.tooling.node import chromium, node
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.adapter_suite", "tests.conformance.subject")
+pytest.register_assert_rewrite(
+    "tests.conformance.adapter_suite", "tests.conformance.store_suite", "tests.conformance.subject"
+)

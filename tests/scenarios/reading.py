@@ -4,10 +4,10 @@ A scenario has a title, a paragraph, and these sections:
 
 - ``## Sources``: a TOML block with ``[[sources]]`` tables as in the gateway's configuration. Every upstream stands
   at ``https://upstream.example``, and the paths below that tell them apart.
-- ``## Upstream``: a line ``Provenance: documented | recorded | made`` and one ``### …`` part per exchange: an ``http``
-  block with the request line, the headers that matter and, after an empty line, the body; an ``http`` block with the
-  status and headers of the answer; and the body of the answer in a block of any other kind. An exchange is expected
-  exactly once, or as often as its line ``hits: N`` says.
+- ``## Upstream``: a line ``Provenance: documented | recorded | made`` and one ``### …`` part per exchange. That is an
+  ``http`` block with the request line, the headers that matter and, after an empty line, the body; an ``http`` block
+  with the status and headers of the answer; and the answer's body in a block of any other kind. An exchange is
+  expected exactly once, or as often as its line ``hits: N`` says.
 - ``## Query``: a ``graphql`` block, and where wanted a ``json`` block of variables and an ``http`` block of headers.
 - ``## Answer``: a line ``Upstream requests: N`` and a ``json`` block with the whole body of the answer.
 
@@ -139,7 +139,9 @@ def _steps(sections: list[tuple[str, str]]) -> Iterator[Step]:
 
 def _exchange(title: str, text: str) -> Exchange:
     blocks = FENCE.findall(text)
-    if [language for language, _ in blocks[:2]] != ["http", "http"] or len(blocks) > len(("one", "two", "body")):
+    if [language for language, _ in blocks[:2]] != ["http", "http"] or len(blocks) > len(
+        ("one", "two", "body")
+    ):
         raise Unreadable(f"`{title}` is a request, an answer and at most one body.")
     status, headers, _ = _message(blocks[1][1])
     body = blocks[2][1] if blocks[2:] else ""

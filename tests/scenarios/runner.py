@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
 import msgspec
-from tests.scenarios.reading import Exchange, Request, Scenario, Step, comparable, comparable_query
 from starlette.applications import Starlette
 from starlette.requests import Request as Incoming
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from gateway.sandbox.server import in_thread
 from gateway.settings import Settings
 from gateway.upstreams.base import SourceSettings
 from gateway.upstreams.registry import KINDS
+from tests.scenarios.reading import Exchange, Request, Scenario, Step, comparable, comparable_query
 
 EXAMPLE = "https://upstream.example"
 """How scenarios write the origin of the upstream, whose port is another one each time."""
@@ -167,9 +167,12 @@ def remember(expected: Any, answer: Any, names: dict[str, str]) -> None:
     elif isinstance(expected, list) and isinstance(answer, list):
         for one, other in zip(expected, answer, strict=False):
             remember(one, other, names)
-    elif isinstance(expected, str) and NAMED.match(expected) and isinstance(answer, str):
-        if answer not in names.values():  # two names never stand for one text
-            names.setdefault(expected, answer)
+    elif _is_name(expected) and isinstance(answer, str) and answer not in names.values():
+        names.setdefault(expected, answer)  # once only, as two names never stand for one text
+
+
+def _is_name(expected: Any) -> bool:
+    return isinstance(expected, str) and NAMED.match(expected) is not None
 
 
 def _filled(expected: Any, names: Mapping[str, str]) -> Any:

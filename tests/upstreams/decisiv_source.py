@@ -22,7 +22,6 @@ SOURCE = "service"
 PATIENCE = 5.0
 SPACES = "http://www.decisiv.net/platform_api/0.0.7/Case/"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>\n'
-NO_CASE = "/platform_api/cases/0/attachments"
 
 PARTS: Mapping[str, str] = {
     "URL": "https://api.example.net/platform_api/cases/C1/attachments/7",
@@ -59,13 +58,11 @@ class Bench:
         """Write the settings of an account that fetches its tokens."""
         return self.settings(token=None, consumer_key=seed.CONSUMER_KEY, consumer_secret=Secret(secret))
 
-    def answer(self, body: str, status: int = 200, only: str = "", times: int | None = None) -> None:
+    def answer(self, body: str, status: int = 200, only: str = "") -> None:
         """Make the platform answer this, wherever a path ends with ``only``."""
         headers = {"content-type": "application/xml; charset=utf-8"}
         strikes = None if not only else lambda request: request.path.endswith(only)
-        self.sandbox.fault = Fault(
-            status=status, body=body.encode(), headers=headers, only=strikes, times=times
-        )
+        self.sandbox.fault = Fault(status=status, body=body.encode(), headers=headers, only=strikes)
 
     def seen(self) -> list[tuple[str, str]]:
         """List the requests that reached the platform, without the base path."""

@@ -1,5 +1,6 @@
 """The Decisiv adapter: the shared suite, what it costs, and how bytes come (`upstreams.md` 3)."""
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
@@ -15,7 +16,7 @@ from gateway.sandbox.decisiv import seed
 from gateway.sandbox.decisiv.app import create_app, create_download_app
 from gateway.sandbox.decisiv.state import Case, State
 from gateway.sandbox.server import in_thread
-from gateway.sandbox.upstream import SandboxUpstream
+from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
 from tests.conformance.adapter_suite import AdapterSuite
 from tests.conformance.subject import Place, Samples
@@ -220,6 +221,22 @@ async def test_bytes_at_the_own_origin_are_fetched_with_the_credential(bench: Be
         f"/cases/{CASE}/attachments/{ref.key[1]}",
         f"/downloads/{CASE}/{ref.key[1]}",
     ]
+
+
+async def test_length_of_compressed_bytes_is_not_taken_for_the_size(bench: Bench) -> None:
+    """A server between may compress although it was asked not to; then the announced length is another one."""
+    # given an attachment that comes compressed all the same
+    ref, body = first_of(bench), gzip.compress(b"a" * 1000)
+    bench.sandbox.fault = Fault(
+        status=200, body=body, headers={"content-encoding": "gzip"}, only=lambda one: "/downloads/" in one.path
+    )
+
+    # when it is read
+    size, content = await downloaded(bench.settings(), ref)
+
+    # then the bytes are those of the file, and their number is not known
+    assert (size, content) == (None, b"a" * 1000)
+    assert bench.sandbox.requests[-1].headers["accept-encoding"] == "identity"
 
 
 async def test_bytes_at_an_allowed_host_are_fetched_without_the_credential(bench: Bench) -> None:

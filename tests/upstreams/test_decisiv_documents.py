@@ -10,6 +10,7 @@ from gateway.domain.details import DecisivDetails, Sender
 from gateway.domain.errors import BadResponse
 from gateway.domain.model import Attachment
 from gateway.domain.refs import Ref
+from gateway.sandbox.decisiv.state import Case
 from tests.conformance.subject import Place
 from tests.upstreams.decisiv_source import (
     PARTS,
@@ -159,18 +160,16 @@ async def test_attachment_without_any_id_is_left_out_of_its_list(bench: Bench, u
 @pytest.mark.parametrize("chosen", [parts(URL=None), parts(id="8")])
 async def test_single_answer_must_be_the_one_that_was_asked_for(bench: Bench, chosen: dict[str, str]) -> None:
     """An answer without an id, or with another one, would stand under the wrong identifier."""
-    # given an empty list, and such an answer
-    bench.answer(document(), only="/attachments", times=1)
-    listing, bench.sandbox.fault = bench.sandbox.fault, None
+    # given a case that lists nothing, and such an answer
+    bench.state.cases["C1"] = Case("C1", "Empty")
     bench.answer(single(item(chosen)), only="/attachments/7")
-    bench.state.cases["C1"] = bench.state.cases["CASE-1001"]
 
     # when the attachment is fetched
     found = await asked(bench.settings(), attachment("C1", "7"))
 
     # then it is refused
-    assert listing is not None
     assert type(found) is BadResponse
+    assert len(bench.seen()) == 2
 
 
 @pytest.mark.parametrize(

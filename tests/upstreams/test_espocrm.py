@@ -164,6 +164,21 @@ async def test_finds_out_once_that_it_may_not_list(place: Place, state: State) -
         assert sorted(for_second) == [f"Attachment/{one.key[0]}" for one in refs[10:]]
 
 
+async def test_finds_out_by_one_list_however_many_there_would_be(place: Place, state: State) -> None:
+    """The first of several lists goes alone, so that an API user is not refused for each of them."""
+    # given
+    refs = [attachment_ref(add_attachment(state, f"{number:017x}").id) for number in range(1, 252)]
+
+    async with connected(place, state, **API_USER) as subject:
+        # when
+        outcomes = await fetched(subject, refs)
+
+        # then
+        asked = paths(subject)
+        assert [attachment(one).ref for one in outcomes] == refs
+        assert (asked.count("Attachment"), len(asked)) == (1, 252)
+
+
 @pytest.mark.parametrize(
     "reason", [{}, {"x-status-reason": "Max size should not exceed 2. Use offset and limit."}]
 )
