@@ -17,6 +17,9 @@ from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry
 
 Query = Sequence[tuple[str, str]]
 
+SHARED = 3600.0
+"""Seconds that a shared request may last: each who waits leaves at a deadline of his own, the last one ends it."""
+
 UNCHANGED = {"Accept-Encoding": "identity"}
 """Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
 
@@ -45,7 +48,7 @@ class SourceClient:
         self._auth = auth
         self._exchange = exchange
         self._flights: SingleFlight[Response] = SingleFlight()
-        self._budgets: dict[Hashable, Call] = {}
+        self._patience: dict[Hashable, Call] = {}
         self._places = asyncio.Semaphore(exchange.limits.concurrency)
         self._lockout = Lockout(source)
 
@@ -61,19 +64,17 @@ class SourceClient:
         key = (request.url, self._auth.identity, tuple(sorted(request.headers.items())))
         shared = self._flights.running(key)
         started = time.monotonic()
-        # The shared request may take as long as the most patient of those who wait for it.
-        budget = self._budgets.get(key) if shared else None
-        if budget is None:
-            budget = self._budgets[key] = Call(call.deadline, call.request_id, call.trace)
-        budget.deadline = max(budget.deadline, call.deadline)
+        patience = self._patience.setdefault(key, Call(call.deadline))
+        patience.deadline = max(patience.deadline, call.deadline)
+        own = Call(started + SHARED, call.request_id, call.trace)
         try:
             async with asyncio.timeout(call.remaining()):
-                response = await self._flights.run(key, lambda: self._send(request, path, budget, TRIES))
+                response = await self._flights.run(key, lambda: self._send(request, path, own, TRIES, patience))
         except TimeoutError as exc:
             raise self._late() from exc
         finally:
             if not self._flights.running(key):
-                self._budgets.pop(key, None)
+                self._patience.pop(key, None)
         if shared:
             self._note(call, request, response.status, started, shared=True)
         return response
@@ -91,7 +92,7 @@ class SourceClient:
     ) -> Response:
         """Send any request below the base URL; only one that is ``repeatable`` is ever sent twice."""
         request = Request(method, self._url(path, query), dict(headers or {}), body)
-        return await self._send(request, path, call, TRIES if repeatable else 1)
+        return await self._send(request, path, call, TRIES if repeatable else 1, call)
 
     @asynccontextmanager
     async def stream(
@@ -143,16 +144,19 @@ class SourceClient:
     def _url(self, path: str, query: Query) -> str:
         return self._base_url + path + ("?" + urlencode(query) if query else "")
 
-    async def _send(self, bare: Request, path: str, call: Call, tries: int) -> Response:
-        """Send a request that has no credential yet, alone until the credential is known to work."""
+    async def _send(self, bare: Request, path: str, call: Call, tries: int, patience: Call) -> Response:
+        """Send a request that has no credential yet, alone until the credential is known to work.
+
+        ``patience`` says how long a pause between tries is worth it.
+        """
         if self._lockout.accepted or not await self._lockout.take_turn(call):
-            return await self._send_often(bare, path, call, tries)
+            return await self._send_often(bare, path, call, tries, patience)
         try:
-            return await self._send_often(bare, path, call, tries)
+            return await self._send_often(bare, path, call, tries, patience)
         finally:
             self._lockout.end_turn()
 
-    async def _send_often(self, bare: Request, path: str, call: Call, tries: int) -> Response:
+    async def _send_often(self, bare: Request, path: str, call: Call, tries: int, patience: Call) -> Response:
         """Send a request as often as may be."""
         renewed = False
         attempt = 1
@@ -163,7 +167,7 @@ class SourceClient:
                 renewed = await self._auth.renew(credential)
                 if renewed:  # a refused request had no effect, so any method may be sent again
                     continue
-            pause = self._pause(outcome, attempt, tries, call)
+            pause = self._pause(outcome, attempt, tries, patience)
             if pause is None:
                 return self._finish(outcome)
             await asyncio.sleep(pause)
@@ -189,13 +193,15 @@ class SourceClient:
             self._note(call, request, status, started)
         return response
 
-    def _pause(self, outcome: Response | GatewayError, attempt: int, tries: int, call: Call) -> float | None:
+    def _pause(
+        self, outcome: Response | GatewayError, attempt: int, tries: int, patience: Call
+    ) -> float | None:
         """Choose how long to wait before the next try; None where this outcome is the last."""
         if attempt >= tries or (isinstance(outcome, Response) and outcome.status not in RETRIED_STATUSES):
             return None
         asked = retry_after(outcome.headers.get("retry-after")) if isinstance(outcome, Response) else None
         pause = pause_before(attempt + 1) if asked is None else asked
-        return pause if pause < call.remaining() else None
+        return pause if pause < patience.remaining() else None
 
     def _finish(self, outcome: Response | GatewayError) -> Response:
         if isinstance(outcome, GatewayError):

@@ -3,16 +3,19 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.domain.errors import BadInput, StorageUnavailable
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
 
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -36,6 +39,7 @@ class Database:
     def __init__(self, url: str, patience: float) -> None:
         self._patience = patience
         self._turn = asyncio.Lock()
+        self._begun: set[asyncio.Task[Any]] = set()
         with _translated():
             self.engine = _engine(_parsed(url), patience)
         self._writer = self.engine.execution_options(writes=True)
@@ -45,28 +49,43 @@ class Database:
         """Whether the database is a file."""
         return self.engine.dialect.name == "sqlite"
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection that sees one state of the database. Raises StorageUnavailable."""
-        with _translated():
-            async with self.engine.connect() as connection:
-                yield connection
+    async def read(self, work: Work[T]) -> T:
+        """Run the work on a connection that may read. Raises StorageUnavailable."""
+        return await self._unbroken(self._read(work))
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection in a transaction that is committed, durably, when the block ends without an exception.
+    async def write(self, work: Work[T]) -> T:
+        """Run the work in a transaction and commit it, durably, unless the work raises.
 
         Raises StorageUnavailable. Where the connection was lost while committing, whether it was committed is not
         known; every write of the journal is a comparison first, so that repeating it does no harm.
         """
+        return await self._unbroken(self._write(work))
+
+    async def aclose(self) -> None:
+        """Let what was begun come to its end, and close the connections."""
+        await asyncio.gather(*self._begun, return_exceptions=True)
+        await self.engine.dispose()
+
+    async def _unbroken(self, work: Coroutine[Any, Any, T]) -> T:
+        """Bring a transaction to its end even if nobody waits for it any more.
+
+        SQLite works in a thread that cannot be cancelled: an abandoned one would keep the write lock.
+        """
+        task = asyncio.create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return await asyncio.shield(task)
+
+    async def _read(self, work: Work[T]) -> T:
+        with _translated():
+            async with self.engine.connect() as connection:
+                return await work(connection)
+
+    async def _write(self, work: Work[T]) -> T:
         async with self._in_turn():
             with _translated():
                 async with self._writer.begin() as connection:
-                    yield connection
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self.engine.dispose()
+                    return await work(connection)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:

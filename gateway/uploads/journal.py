@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
-from sqlalchemy import ColumnElement, Update, and_, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Update, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -73,8 +73,7 @@ class Journal:
 
     async def migrate(self) -> int:
         """Bring the schema up to date and give the number of versions added; safe in many processes at once."""
-        async with self._database.writing() as connection:
-            return await migrations.migrate(connection, self._clock())
+        return await self._database.write(lambda connection: migrations.migrate(connection, self._clock()))
 
     async def aclose(self) -> None:
         """Close the connections; leases stay as they are and end by themselves."""
@@ -92,10 +91,9 @@ class Journal:
     async def get_many(self, ids: Sequence[str], tenant: str) -> list[Ticket | NotFound]:
         """Read tickets in the order of their ids, with NotFound as the value of those that ``get`` raises it for."""
         found: dict[str, Ticket] = {}
-        async with self._database.reading() as connection:
-            for some in _parts(ids):
-                rows = await _select(connection, and_(tickets.c.id.in_(some), tickets.c.tenant == tenant))
-                found |= {ticket.id: ticket for ticket in rows}
+        for some in _parts(ids):
+            rows = await self._select(and_(tickets.c.id.in_(some), tickets.c.tenant == tenant))
+            found |= {ticket.id: ticket for ticket in rows}
         return [found.get(each) or NotFound("There is no such upload, or it may not be seen.") for each in ids]
 
     async def stuck(self, now: datetime, limit: int) -> list[Ticket]:
@@ -105,14 +103,12 @@ class Journal:
         keep the others waiting.
         """
         wanted = and_(tickets.c.state.in_(UNFINISHED), _is_free(now))
-        async with self._database.reading() as connection:
-            return await _select(connection, wanted, tickets.c.updated_at, limit)
+        return await self._select(wanted, tickets.c.updated_at, limit)
 
     async def expired(self, now: datetime, limit: int) -> list[Ticket]:
         """List PENDING tickets whose time is up and on which nobody works, the oldest first."""
         wanted = and_(tickets.c.state == TicketState.PENDING, tickets.c.expires_at <= now, _is_free(now))
-        async with self._database.reading() as connection:
-            return await _select(connection, wanted, tickets.c.expires_at, limit)
+        return await self._select(wanted, tickets.c.expires_at, limit)
 
     async def by_target(self, target: str, *, but: str = "") -> frozenset[str]:
         """Give the results of all tickets of a target, except of the ticket ``but``: objects that are accounted for.
@@ -120,18 +116,14 @@ class Journal:
         Two tickets that look for theirs at the same moment are told apart by ``adopt`` alone.
         """
         columns = tickets.c
-        query = select(columns.result).where(
-            columns.target == target, columns.id != but, columns.result.is_not(None)
-        )
-        async with self._database.reading() as connection:
-            return frozenset((await connection.scalars(query)).all())
+        wanted = and_(columns.target == target, columns.id != but, columns.result.is_not(None))
+        return frozenset(await self._column(columns.result, wanted))
 
     async def rivals(self, ticket: Ticket) -> list[Ticket]:
         """List the other SENDING and UNKNOWN tickets of the target: an object that fits may be theirs."""
         columns = tickets.c
         wanted = and_(columns.target == ticket.target, columns.id != ticket.id, columns.state.in_(IN_DOUBT))
-        async with self._database.reading() as connection:
-            return await _select(connection, wanted, columns.created_at)
+        return await self._select(wanted, columns.created_at)
 
     async def unreferenced(self, object_keys: Iterable[str]) -> frozenset[str]:
         """Give those staged objects that no ticket needs any more.
@@ -142,13 +134,26 @@ class Journal:
         """
         keys = frozenset(object_keys)
         needed: set[str] = set()
-        async with self._database.reading() as connection:
-            for some in _parts(sorted(keys)):
-                query = select(tickets.c.object_key).where(
-                    tickets.c.object_key.in_(some), _is_needed(self._clock())
-                )
-                needed.update((await connection.scalars(query)).all())
+        for some in _parts(sorted(keys)):
+            wanted = and_(tickets.c.object_key.in_(some), _is_needed(self._clock()))
+            needed.update(await self._column(tickets.c.object_key, wanted))
         return keys - needed
+
+    async def _select(
+        self, wanted: ColumnElement[bool], order: Column[Any] = tickets.c.id, limit: int | None = None
+    ) -> list[Ticket]:
+        query = select(tickets).where(wanted).order_by(order).limit(limit)
+
+        async def work(connection: AsyncConnection) -> list[Ticket]:
+            return [Ticket(**row) for row in (await connection.execute(query)).mappings()]
+
+        return await self._database.read(work)
+
+    async def _column(self, column: Column[Any], wanted: ColumnElement[bool]) -> Sequence[str]:
+        async def work(connection: AsyncConnection) -> Sequence[str]:
+            return (await connection.scalars(select(column).where(wanted))).all()
+
+        return await self._database.read(work)
 
     # Working on a ticket
 
@@ -156,9 +161,9 @@ class Journal:
         """Write tickets, all or none; raises Conflict where an id or an object key is there already."""
         if not new:
             return
+        rows = [_values(ticket) for ticket in new]
         try:
-            async with self._database.writing() as connection:
-                await connection.execute(insert(tickets), [_values(ticket) for ticket in new])
+            await self._database.write(lambda connection: connection.execute(insert(tickets), rows))
         except IntegrityError as exc:
             raise Conflict("There is such an upload already.") from exc
 
@@ -179,19 +184,14 @@ class Journal:
                 updated_at=now,
             )
         )
-        async with self._database.writing() as connection:
+
+        async def work(connection: AsyncConnection) -> Ticket:
             taken = await _update(connection, taking)
             if taken is None:
-                raise await self._refusal(connection, ticket_id, now)
-        return taken
+                raise await _refusal(connection, ticket_id, now)
+            return taken
 
-    async def _refusal(self, connection: AsyncConnection, ticket_id: str, now: datetime) -> GatewayError:
-        held = await _select(connection, tickets.c.id == ticket_id)
-        if not held:
-            return NotFound("There is no such upload, or it may not be seen.")
-        until = held[0].lease_until or now  # given back between the two statements
-        wait = max(0.0, (until - now).total_seconds())
-        return LeaseHeld("Somebody works on this upload at the moment.", retry_after=wait)
+        return await self._database.write(work)
 
     async def renew(self, ticket: Ticket, seconds: float) -> Ticket:
         """Let the lease end so many seconds from now; raises StaleFence."""
@@ -200,8 +200,7 @@ class Journal:
     async def release(self, ticket: Ticket) -> None:
         """Give the ticket back; one that was taken over meanwhile is left alone."""
         giving = update(tickets).where(_is_ours(ticket)).values(lease_owner=None, lease_until=None)
-        async with self._database.writing() as connection:
-            await connection.execute(giving)
+        await self._database.write(lambda connection: connection.execute(giving))
 
     async def advance(self, ticket: Ticket, to: TicketState, **changes: Unpack[Changes]) -> Ticket:
         """Take one step of ``tickets.TRANSITIONS`` and give the ticket as it is then.
@@ -227,19 +226,25 @@ class Journal:
             .order_by(columns.id)
             .with_for_update()
         )
-        async with self._database.writing() as connection:
+
+        async def work(connection: AsyncConnection) -> Ticket:
             for other in await connection.execute(seekers):
                 if other.result == result and other.id != ticket.id:
                     raise AlreadyTaken("The object that was found belongs to another upload.")
-            return await self._write_in(connection, ticket, written, columns.state == ticket.state)
+            return await _write(connection, ticket, written, columns.state == ticket.state)
+
+        return await self._database.write(work)
 
     async def note(self, ticket: Ticket, **notes: Any) -> Ticket:
         """Add to what the adapter remembers, before it takes its next step; values are JSON. Raises StaleFence."""
-        async with self._database.writing() as connection:
-            held = select(tickets.c.notes).where(_is_ours(ticket)).with_for_update()
+        held = select(tickets.c.notes).where(_is_ours(ticket)).with_for_update()
+
+        async def work(connection: AsyncConnection) -> Ticket:
             before = await connection.scalar(held) or {}
             written = {"notes": {**before, **notes}, "updated_at": self._clock()}
-            return await self._write_in(connection, ticket, written)
+            return await _write(connection, ticket, written)
+
+        return await self._database.write(work)
 
     async def carried(self, ticket: Ticket, count: int) -> None:
         """Write how many bytes of this attempt have left; raises StaleFence. The caller sees that it is not often."""
@@ -253,25 +258,11 @@ class Journal:
         columns = tickets.c
         ended = and_(columns.state.in_(RESTING - IN_DOUBT), columns.updated_at < before)
         some = select(columns.id).where(ended).order_by(columns.updated_at).limit(limit)
-        async with self._database.writing() as connection:
-            return (await connection.execute(delete(tickets).where(columns.id.in_(some)))).rowcount
+        dropping = delete(tickets).where(columns.id.in_(some))
+        return (await self._database.write(lambda connection: connection.execute(dropping))).rowcount
 
     async def _write(self, ticket: Ticket, values: dict[str, Any], *conditions: ColumnElement[bool]) -> Ticket:
-        async with self._database.writing() as connection:
-            return await self._write_in(connection, ticket, values, *conditions)
-
-    async def _write_in(
-        self,
-        connection: AsyncConnection,
-        ticket: Ticket,
-        values: dict[str, Any],
-        *conditions: ColumnElement[bool],
-    ) -> Ticket:
-        writing = update(tickets).where(_is_ours(ticket), *conditions).values(values)
-        written = await _update(connection, writing)
-        if written is None:
-            raise StaleFence("Somebody else has taken this upload over, or it has moved on.")
-        return written
+        return await self._database.write(lambda connection: _write(connection, ticket, values, *conditions))
 
     # Requests that come twice
 
@@ -281,30 +272,27 @@ class Journal:
         Of any number of equal calls at once, one gets New. An entry whose process died is New again, and ``resumed``,
         when its lease is over. Entries live for 24 hours from their beginning.
         """
-        async with self._database.writing() as connection:
-            return await idempotency.begin(
-                connection, key, request_hash, self._clock(), timedelta(seconds=lease_seconds)
-            )
+        now, lease = self._clock(), timedelta(seconds=lease_seconds)
+        return await self._database.write(
+            lambda connection: idempotency.begin(connection, key, request_hash, now, lease)
+        )
 
     async def extend(self, entry: New, lease_seconds: float = KEY_LEASE) -> None:
         """Keep the work from being taken over for so many seconds from now; raises StaleFence."""
-        async with self._database.writing() as connection:
-            await idempotency.extend(connection, entry, self._clock() + timedelta(seconds=lease_seconds))
+        until = self._clock() + timedelta(seconds=lease_seconds)
+        await self._database.write(lambda connection: idempotency.extend(connection, entry, until))
 
     async def finish(self, entry: New, answer: dict[str, Any]) -> None:
         """Keep the answer (JSON) for those who ask again; raises StaleFence where somebody took over."""
-        async with self._database.writing() as connection:
-            await idempotency.finish(connection, entry, answer)
+        await self._database.write(lambda connection: idempotency.finish(connection, entry, answer))
 
     async def forget(self, entry: New) -> None:
         """Drop the entry of work that had no effect, so that the key can be used again."""
-        async with self._database.writing() as connection:
-            await idempotency.forget(connection, entry)
+        await self._database.write(lambda connection: idempotency.forget(connection, entry))
 
     async def prune(self) -> int:
         """Remove entries older than 24 hours; gives their number."""
-        async with self._database.writing() as connection:
-            return await idempotency.prune(connection, self._clock())
+        return await self._database.write(lambda connection: idempotency.prune(connection, self._clock()))
 
 
 def _is_ours(ticket: Ticket) -> ColumnElement[bool]:
@@ -337,8 +325,19 @@ async def _update(connection: AsyncConnection, statement: Update) -> Ticket | No
     return None if row is None else Ticket(**row)
 
 
-async def _select(
-    connection: AsyncConnection, wanted: ColumnElement[bool], order: Any = None, limit: int | None = None
-) -> list[Ticket]:
-    query = select(tickets).where(wanted).order_by(order).limit(limit)
-    return [Ticket(**row) for row in (await connection.execute(query)).mappings()]
+async def _write(
+    connection: AsyncConnection, ticket: Ticket, values: dict[str, Any], *conditions: ColumnElement[bool]
+) -> Ticket:
+    written = await _update(connection, update(tickets).where(_is_ours(ticket), *conditions).values(values))
+    if written is None:
+        raise StaleFence("Somebody else has taken this upload over, or it has moved on.")
+    return written
+
+
+async def _refusal(connection: AsyncConnection, ticket_id: str, now: datetime) -> GatewayError:
+    row = (await connection.execute(select(tickets.c.lease_until).where(tickets.c.id == ticket_id))).first()
+    if row is None:
+        return NotFound("There is no such upload, or it may not be seen.")
+    until = row.lease_until or now  # given back between the two statements
+    wait = max(0.0, (until - now).total_seconds())
+    return LeaseHeld("Somebody works on this upload at the moment.", retry_after=wait)

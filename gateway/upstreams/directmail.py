@@ -30,6 +30,9 @@ Message = tuple[str, ...]
 """A project's document identifier and a message's UUID, as the server writes them: case counts."""
 
 
+IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""Document identifiers are hex and the others UUIDs (`upstreams.md` 4.3): anything else is not asked for."""
+
 # Settings
 
 
@@ -70,12 +73,16 @@ class WireAttachment(msgspec.Struct):
 
 def is_message(ref: Ref) -> bool:
     """Tell whether a reference has the form of a message of a project."""
-    return ref.type is RefType.RECORD and len(ref.key) == len(("project", "message"))
+    return ref.type is RefType.RECORD and _are_ids(ref.key, ("project", "message"))
 
 
 def is_attachment(ref: Ref) -> bool:
     """Tell whether a reference has the form of an attachment of a message."""
-    return ref.type is RefType.ATTACHMENT and len(ref.key) == len(("project", "message", "attachment"))
+    return ref.type is RefType.ATTACHMENT and _are_ids(ref.key, ("project", "message", "attachment"))
+
+
+def _are_ids(key: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    return len(key) == len(names) and all(IDENTIFIER.fullmatch(part) for part in key)
 
 
 class DirectMailAdapter:

@@ -19,17 +19,19 @@ from starlette.types import Receive, Scope, Send
 from gateway.context import RequestContext
 from gateway.domain.errors import InvalidDocument
 from gateway.transport.call import Call, TracedRequest
+from gateway.transport.flight import SingleFlight
 from gateway.web.graphiql import PAGE_HEADERS
 from gateway.web.negotiation import (
     JSON,
     RESPONSE_JSON,
+    Parameters,
     Refusal,
     preferred_type,
     read_parameters,
     wants_page,
 )
 from resolvers.errors import extensions_of, present
-from resolvers.execution.executor import Answer, Executor, NotAllowed
+from resolvers.execution.executor import Executor, NotAllowed
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,31 @@ class EndpointSettings:
     largest_request: int = 256 * 1024
     traces: bool = False
     """Whether `X-Gateway-Trace: 1` is honoured: traces name upstream paths, so not in production."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an operation gave to everybody who asked for it; only its errors are written for each of them."""
+
+    data: Any
+    errors: list[GraphQLError]
+    executed: bool
+    trace: list[TracedRequest] | None
+    _written: bytes | None = None
+
+    def body(self, request_id: str) -> bytes:
+        """Write the answer of one request; one without errors is written once for all."""
+        if self._written is not None:
+            return self._written
+        body: dict[str, Any] = {"data": self.data} if self.executed else {}
+        if self.errors:
+            body["errors"] = present(self.errors, request_id)
+        if self.trace is not None:
+            body["extensions"] = {"trace": _shown(self.trace)}
+        written = msgspec.json.encode(body)
+        if not self.errors:
+            self._written = written
+        return written
 
 
 class GraphQLEndpoint:
@@ -63,6 +90,7 @@ class GraphQLEndpoint:
         self._make_context = make_context
         self._settings = settings
         self._page = page
+        self._flights: SingleFlight[Outcome] = SingleFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -83,21 +111,41 @@ class GraphQLEndpoint:
         parameters = await read_parameters(request, self._settings.largest_request)
         if not parameters.query:
             raise Refusal(400, "The request has no `query`.")
-        call = Call.lasting(self._deadline(request), request_id=request_id, traced=self._traced(request))
+        outcome = await self._outcome(request, parameters, request_id)
+        return _answered(outcome, request_id, media_type)
+
+    async def _outcome(self, request: Request, parameters: Parameters, request_id: str) -> Outcome:
+        """Execute the operation, or wait for the same query that runs already."""
+        deadline, traced = self._deadline(request), self._traced(request)
+
+        async def start() -> Outcome:
+            call = Call.lasting(deadline, request_id=request_id, traced=traced)
+            return await self._execute(parameters, call, read_only=request.method == "GET")
+
+        kind = self._executor.kind(parameters.query or "", parameters.operation_name)
+        try:
+            if traced or kind is not OperationType.QUERY:
+                return await start()
+            variables = msgspec.json.encode(parameters.variables, order="deterministic")
+            key = (parameters.query, parameters.operation_name, variables, deadline)
+            return await self._flights.run(key, start)
+        except NotAllowed as exc:
+            raise _not_allowed(exc) from exc
+
+    async def _execute(self, parameters: Parameters, call: Call, *, read_only: bool) -> Outcome:
         context = self._make_context(call)
         try:
             answer = await self._executor.execute(
-                parameters.query,
+                parameters.query or "",
                 parameters.variables,
                 parameters.operation_name,
                 context,
-                read_only=request.method == "GET",
+                read_only=read_only,
             )
-        except NotAllowed as exc:
-            raise _not_allowed(exc) from exc
         finally:
             context.close()
-        return _answered(answer, context, media_type)
+        partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
+        return Outcome(answer.data, [*answer.errors, *partial], answer.executed, call.trace)
 
     def _deadline(self, request: Request) -> float:
         asked = request.headers.get("x-request-timeout-ms", "")
@@ -115,16 +163,10 @@ def _not_allowed(error: NotAllowed) -> Refusal:
     return Refusal(405, "Mutations are sent by POST.", {"allow": "POST"})
 
 
-def _answered(answer: Answer, context: RequestContext, media_type: str) -> Response:
+def _answered(outcome: Outcome, request_id: str, media_type: str) -> Response:
     """Write the answer of an execution, or of a request that was not executed."""
-    partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
-    body: dict[str, Any] = {"data": answer.data} if answer.executed else {}
-    if answer.errors or partial:
-        body["errors"] = present([*answer.errors, *partial], context.call.request_id)
-    if context.call.trace is not None:
-        body["extensions"] = {"trace": _shown(context.call.trace)}
-    status = 400 if not answer.executed and media_type == RESPONSE_JSON else 200
-    return _json(body, status, media_type)
+    status = 400 if not outcome.executed and media_type == RESPONSE_JSON else 200
+    return _response(outcome.body(request_id), status, media_type)
 
 
 def _shown(trace: list[TracedRequest]) -> dict[str, Any]:
@@ -135,10 +177,10 @@ def _shown(trace: list[TracedRequest]) -> dict[str, Any]:
 def _refused(refusal: Refusal, request_id: str) -> Response:
     error = InvalidDocument(refusal.message)
     body = {"errors": [{"message": error.message, "extensions": extensions_of(error, request_id)}]}
-    response = _json(body, refusal.status, JSON)
+    response = _response(msgspec.json.encode(body), refusal.status, JSON)
     response.headers.update(refusal.headers)
     return response
 
 
-def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
-    return Response(msgspec.json.encode(body), status, {"content-type": f"{media_type}; charset=utf-8"})
+def _response(body: bytes, status: int, media_type: str) -> Response:
+    return Response(body, status, {"content-type": f"{media_type}; charset=utf-8"})

@@ -61,9 +61,7 @@ class Executor:
         read_only: bool,
     ) -> Answer:
         """Execute one operation of a document. Raises NotAllowed for a mutation where only reading is."""
-        document = self._documents.get(
-            text, lambda: check_document(self._schema, text, suggestions=self._suggestions)
-        )
+        document = self._document(text)
         if document.errors:
             return Answer(None, document.errors, executed=False)
         operation = document.operation(operation_name)
@@ -81,6 +79,16 @@ class Executor:
         project = self._plan(document, operation, operation_name, values)
         answer = await self._run(project, context, values) if project else None
         return answer or await self._interpret(document, operation_name, variables, context)
+
+    def kind(self, text: str, operation_name: str | None) -> OperationType | None:
+        """Tell the kind of the operation that would be executed; None where there is none."""
+        operation = self._document(text).operation(operation_name)
+        return operation.operation if operation else None
+
+    def _document(self, text: str) -> Document:
+        return self._documents.get(
+            text, lambda: check_document(self._schema, text, suggestions=self._suggestions)
+        )
 
     def _plan(
         self,

@@ -126,8 +126,12 @@ async def _take(step: Step, app: Starlette, upstream: Upstream, names: dict[str,
 
 
 def _difference(expected: Any, answer: Any) -> str:
-    texts = (json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) for value in (expected, answer))
-    return "\n".join(unified_diff(*(text.splitlines() for text in texts), "expected", "answered", lineterm=""))
+    lines = unified_diff(_lines(expected), _lines(answer), "expected", "answered", lineterm="")
+    return "\n".join(lines)
+
+
+def _lines(value: Any) -> list[str]:
+    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True).splitlines()
 
 
 # Opaque texts, made readable

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import DeadlineExceeded, GatewayError
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, bearer
 from gateway.transport.client import SourceClient
@@ -42,7 +42,11 @@ class ScriptedExchange(Exchange):
         self.running += 1
         self.most = max(self.most, self.running)
         try:
-            await self.gate.wait()
+            async with asyncio.timeout(seconds):
+                await self.gate.wait()
+                await asyncio.sleep(0)  # an answer takes time, so that others can ask meanwhile
+        except TimeoutError as exc:
+            raise DeadlineExceeded("late") from exc
         finally:
             self.running -= 1
         outcome = self.script.pop(0) if self.script else OK
@@ -69,6 +73,14 @@ class RenewableAuth:
         return True
 
 
-def client_of(exchange: Exchange, auth: Auth | None = None, base: str = BASE) -> SourceClient:
-    """Make a client of one source."""
-    return SourceClient("source", base, auth or bearer(Secret("the-key")), exchange)
+def client_of(exchange: Exchange, auth: Auth | None = None) -> SourceClient:
+    """Make a client whose credential is known to work, so that it may send many requests at once."""
+    client = SourceClient("source", BASE, auth or bearer(Secret("the-key")), exchange)
+    client._lockout.count(OK.status)
+    return client
+
+
+async def soon() -> None:
+    """Let everything run that can run now."""
+    for _ in range(10):
+        await asyncio.sleep(0)

@@ -13,12 +13,12 @@ from gateway.domain.errors import (
     Unavailable,
 )
 from gateway.domain.secret import Secret
-from gateway.transport.auth import TokenAuth
+from gateway.transport.auth import TokenAuth, bearer
 from gateway.transport.call import Call
-from gateway.transport.client import join_path
+from gateway.transport.client import SourceClient, join_path
 from gateway.transport.exchange import Limits, Response
 from gateway.transport.lockout import LOCKOUT
-from tests.transport.scripted import BASE, RenewableAuth, ScriptedExchange, answer, client_of
+from tests.transport.scripted import BASE, RenewableAuth, ScriptedExchange, answer, client_of, soon
 
 PASSING = [answer(429), answer(502), answer(503), answer(504), Unavailable("down"), DeadlineExceeded("late")]
 LASTING = [answer(400), answer(403), answer(404), answer(409), answer(500), answer(501)]
@@ -141,14 +141,14 @@ async def test_an_asked_pause_past_the_deadline_ends_it() -> None:
 
 
 async def test_no_try_lasts_longer_than_the_call() -> None:
-    """Each try has its own bound, and never more than what is left of the whole."""
+    """A try has a bound of its own; where nobody else can wait for it, it ends with the call at the latest."""
     # given
     exchange = ScriptedExchange(limits=Limits(try_timeout=2.0))
     client = client_of(exchange)
 
     # when
     await client.get("/a", Call.lasting(60))
-    await client.get("/b", Call.lasting(1))
+    await client.request("POST", "/b", Call.lasting(1))
 
     # then
     assert exchange.seconds[0] == 2.0
@@ -163,7 +163,7 @@ async def test_the_deadline_ends_the_wait_for_a_place(method: str) -> None:
     exchange.gate.clear()
     client = client_of(exchange)
     first = asyncio.create_task(client.get("/first", Call.lasting(60)))
-    await asyncio.sleep(0)
+    await soon()
 
     # when
     second = client.request("POST", "/second", Call.lasting(0.05)) if method == "POST" else None
@@ -273,6 +273,35 @@ async def test_getting_a_token_is_part_of_the_calls_time() -> None:
 
     # then
     assert exchange.requests == []
+
+
+async def test_an_untried_credential_is_shown_once_before_the_rest() -> None:
+    """A burst of requests with an outdated key is refused three times, not as often as there are requests."""
+    # given
+    exchange = ScriptedExchange(*[answer(401)] * 20)
+    client = SourceClient("source", BASE, bearer(Secret("old")), exchange)
+
+    # when
+    asked = [client.get(f"/{number}", Call.lasting(5)) for number in range(20)]
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    # then
+    assert (len(exchange.requests), exchange.most) == (3, 1)
+    assert sum(isinstance(one, Unauthenticated) for one in outcomes) == 17
+
+
+async def test_a_tried_credential_is_shown_to_all_at_once() -> None:
+    """Once one request was accepted, the others don't wait for each other."""
+    # given
+    exchange = ScriptedExchange()
+    client = SourceClient("source", BASE, bearer(Secret("good")), exchange)
+    await client.get("/first", Call.lasting(5))
+
+    # when
+    await asyncio.gather(*(client.get(f"/{number}", Call.lasting(5)) for number in range(20)))
+
+    # then
+    assert exchange.most == 20
 
 
 # Addresses

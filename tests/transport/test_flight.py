@@ -8,14 +8,7 @@ from gateway.domain.errors import DeadlineExceeded, Unavailable
 from gateway.domain.secret import Secret
 from gateway.transport.auth import HeaderAuth
 from gateway.transport.call import Call
-from gateway.transport.client import SourceClient
-from tests.transport.scripted import BASE, ScriptedExchange, answer, client_of
-
-
-async def soon() -> None:
-    """Let everything run that can run now."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+from tests.transport.scripted import ScriptedExchange, answer, client_of, soon
 
 
 @pytest.fixture
@@ -80,7 +73,7 @@ async def test_other_credentials_are_not_shared(exchange: ScriptedExchange) -> N
     """Nobody gets what was answered to another credential, even at one client."""
     # given
     auth = Changing({"X-Api-Key": Secret("one")})
-    client = SourceClient("source", BASE, auth, exchange)
+    client = client_of(exchange, auth)
 
     # when
     first = asyncio.create_task(client.get("/things", Call.lasting(5)))
@@ -232,4 +225,4 @@ async def test_nothing_is_remembered_of_a_request_that_ended(exchange: ScriptedE
     await asyncio.gather(*(client.get(f"/{number % 5}", Call.lasting(5)) for number in range(50)))
 
     # then
-    assert (client._budgets, client._flights._flights) == ({}, {})
+    assert (client._patience, client._flights._flights) == ({}, {})

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.errors import BadInput, StorageUnavailable
 from gateway.uploads.journal import Journal
-from gateway.uploads.tickets import TicketState
+from gateway.uploads.tickets import Ticket, TicketState
 from tests.conformance.journal_suite import Clock, JournalSuite, outcomes, pending, reach
 
 
@@ -24,8 +25,8 @@ def path(tmp_path: Path) -> Path:
 
 
 async def _pragma(journal: Journal, name: str) -> object:
-    async with journal._database.reading() as connection:
-        return await connection.scalar(text(f"PRAGMA {name}"))
+    result = await journal._database.read(lambda connection: connection.execute(text(f"PRAGMA {name}")))
+    return result.scalar() if result.returns_rows else None
 
 
 @contextmanager
@@ -149,15 +150,16 @@ class TestOnSqlite(JournalSuite):
     async def test_a_file_that_is_no_journal(self, path: Path, url: str, clock: Clock) -> None:
         """Another program's file is refused and left as it is."""
         # given
+        diary = b"Dear diary, " * 500
         path.parent.mkdir()
-        path.write_bytes(b"Dear diary, " * 500)
+        await asyncio.to_thread(path.write_bytes, diary)
 
         # when
         (refused,) = await outcomes(Journal.open(url, clock))
 
         # then
         assert isinstance(refused, StorageUnavailable)
-        assert path.read_bytes() == b"Dear diary, " * 500
+        assert await asyncio.to_thread(path.read_bytes) == diary
 
     async def test_a_place_where_no_file_can_be(self, tmp_path: Path, clock: Clock) -> None:
         """A wrong path is told at the start, in words."""
@@ -166,7 +168,8 @@ class TestOnSqlite(JournalSuite):
 
         # when
         found = await outcomes(
-            Journal.open(f"sqlite:///{tmp_path}/file/journal.db", clock), Journal.open(f"sqlite:///{tmp_path}", clock)
+            Journal.open(f"sqlite:///{tmp_path}/file/journal.db", clock),
+            Journal.open(f"sqlite:///{tmp_path}", clock),
         )
 
         # then
@@ -187,9 +190,11 @@ class TestOnSqlite(JournalSuite):
         ticket = await reach(journal, clock, TicketState.VERIFIED)
 
         # when
-        async with journal._database.writing() as connection:
+        async def change_and_read(connection: AsyncConnection) -> Ticket:
             await connection.execute(text("UPDATE tickets SET name = 'changed'"))
-            read = await asyncio.wait_for(journal.get(ticket.id, ""), 5)
+            return await asyncio.wait_for(journal.get(ticket.id, ""), 5)
+
+        read = await journal._database.write(change_and_read)
 
         # then
         assert read == ticket

@@ -1,0 +1,112 @@
+"""Executes a document both ways, and tells whether the answers are the same."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any
+
+from graphql import GraphQLError, execute, parse, validate
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from gateway.context import RequestContext
+from resolvers.errors import as_gateway_error
+from resolvers.execution.executor import Answer, Executor
+from resolvers.schema import make_schema
+from tests.execution.documents import Written
+
+SCHEMA = make_schema()
+CORE = SCHEMA._schema
+
+Place = tuple[str | int, ...]
+
+
+async def by_core(written: Written, context: RequestContext) -> Answer:
+    """Execute a document by graphql-core and strawberry alone."""
+    document = parse(written.text)
+    errors = validate(CORE, document)
+    if errors:
+        return Answer(None, errors, executed=False)
+    outcome = execute(
+        CORE,
+        document,
+        context_value=context,
+        variable_values=written.variables,
+        operation_name=written.operation_name,
+        executor_class=StrawberryGraphQLCoreExecutionContext,
+    )
+    result = await outcome if isawaitable(outcome) else outcome
+    errors = list(result.errors or ())
+    return Answer(result.data, errors, result.data is not None or any(error.path for error in errors))
+
+
+@dataclass
+class Spied(Executor):
+    """An executor that counts who executed: the plans, or graphql-core."""
+
+    def __init__(self) -> None:
+        super().__init__(SCHEMA)
+        self.compiled = 0
+        self.interpreted = 0
+
+    async def _run(self, *args: Any) -> Answer | None:
+        answer = await super()._run(*args)
+        self.compiled += answer is not None
+        return answer
+
+    async def _interpret(self, *args: Any) -> Answer:
+        self.interpreted += 1
+        return await super()._interpret(*args)
+
+    async def ask(self, written: Written, context: RequestContext) -> Answer:
+        """Execute a document."""
+        return await self.execute(
+            written.text, written.variables, written.operation_name, context, read_only=True
+        )
+
+
+@dataclass
+class Shown:
+    """An answer as it is compared: what a client would see of it."""
+
+    data: str
+    executed: bool
+    certain: list[str] = field(default_factory=list)
+    """The errors that left their own place null."""
+    holes: set[Place] = field(default_factory=set)
+    """The places that are null because something below them had to have a value."""
+
+
+def shown(answer: Answer, context: RequestContext) -> Shown:
+    """Bring an answer into the form that is compared.
+
+    Where a field that must have a value has none, the nearest place above it that may be null is null. If several
+    fields below that place fail, GraphQL wants one of their errors and allows any (specification, 6.4.4): which one
+    is there depends on what was loaded first. So of such errors only the place they leave null is compared.
+    """
+    seen = Shown(json.dumps(answer.data), answer.executed)
+    for error in answer.errors:
+        place = tuple(error.path or ())
+        hole = _hole(answer.data, place)
+        if hole == place:
+            seen.certain.append(_text(error, place))
+        else:
+            seen.holes.add(hole)
+    seen.certain += [_text(GraphQLError(str(exc), original_error=exc), path) for exc, path in context.partial]
+    seen.certain.sort()
+    return seen
+
+
+def _hole(data: Any, place: Place) -> Place:
+    """Find the first null on the way to a place."""
+    value = data
+    for depth, step in enumerate(place):
+        if value is None:
+            return place[:depth]
+        value = value[step]
+    return place
+
+
+def _text(error: GraphQLError, place: Sequence[str | int]) -> str:
+    locations = [location.formatted for location in error.locations or ()]
+    return repr((list(place), error.message, as_gateway_error(error).code, locations))
