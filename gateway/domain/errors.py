@@ -17,7 +17,8 @@ GatewayError
 │   ├── RateLimited      RATE_LIMITED        too many requests; retryable
 │   ├── Unavailable      UNAVAILABLE         no connection, maintenance or a fault of the source; retryable
 │   ├── DeadlineExceeded DEADLINE_EXCEEDED   no answer in time; retryable
-│   └── BadResponse      BAD_RESPONSE        an answer that breaks the source's contract
+│   ├── BadResponse      BAD_RESPONSE        an answer that breaks the source's contract
+│   └── OutcomeUnknown   OUTCOME_UNKNOWN     a write that may or may not have taken effect
 ├── StorageUnavailable   STORAGE_UNAVAILABLE the gateway's journal or object store cannot be used; retryable
 └── InternalError        INTERNAL            a defect of the gateway, masked
 
@@ -195,6 +196,14 @@ class StorageUnavailable(GatewayError):
     meaning = "The gateway's own storage for uploads is unreachable, busy, full or read-only."
     advice = "Try again later; reading attachments and files is not affected."
     retryable = True
+
+
+class OutcomeUnknown(SourceError):
+    """Whether a write took effect at the source cannot be found out."""
+
+    code = "OUTCOME_UNKNOWN"
+    meaning = "Whether the write took effect at the source cannot be found out; it is not sent again."
+    advice = "Look at the source, then decide with `stagedUploadResolve`."
 
 
 class InternalError(GatewayError):

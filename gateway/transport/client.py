@@ -87,10 +87,13 @@ class SourceClient:
         *,
         query: Query = (),
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
         repeatable: bool = False,
     ) -> Response:
-        """Send any request below the base URL; only one that is ``repeatable`` is ever sent twice."""
+        """Send any request below the base URL; only one that is ``repeatable`` is ever sent twice.
+
+        A body may be a stream: then it is sent once and has the call's whole time, not that of one try.
+        """
         request = Request(method, self._url(path, query), dict(headers or {}), body)
         return await self._send(request, path, call, TRIES if repeatable else 1, call)
 
@@ -165,7 +168,7 @@ class SourceClient:
             outcome = await self._try(_with(bare, credential), call)
             if isinstance(outcome, Response) and outcome.status == UNAUTHORIZED and not renewed:
                 renewed = await self._auth.renew(credential)
-                if renewed:  # a refused request had no effect, so any method may be sent again
+                if renewed and not bare.streams:  # a refused request had no effect, whatever its method
                     continue
             pause = self._pause(outcome, attempt, tries, patience)
             if pause is None:
@@ -183,7 +186,8 @@ class SourceClient:
         started = time.monotonic()
         status = None
         try:
-            seconds = min(self._exchange.limits.try_timeout, call.remaining())
+            patience = call.remaining()
+            seconds = patience if request.streams else min(self._exchange.limits.try_timeout, patience)
             response = await self._exchange.send(request, seconds)
             status = response.status
         except (Unavailable, DeadlineExceeded) as exc:

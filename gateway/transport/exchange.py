@@ -20,12 +20,21 @@ CHUNK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; ``url`` and ``headers`` may hold credentials, so neither is in the repr."""
+    """One HTTP request; ``url`` and ``headers`` may hold credentials, so neither is in the repr.
+
+    A body that is a stream is sent once, with the ``Content-Length`` that its headers give, and the answer may take
+    as long as the caller waits.
+    """
 
     method: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | AsyncIterator[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the body is a stream."""
+        return self.body is not None and not isinstance(self.body, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +75,13 @@ class Exchange:
     def __init__(self, source: str, limits: Limits, *, verify: ssl.SSLContext | bool = True) -> None:
         self.source = source
         self.limits = limits
-        timeout = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None)
+        self._timeout = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None)
+        self._patient = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None, read=None)
         pool = httpx.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency)
         jar = CookieJar(
             DefaultCookiePolicy(allowed_domains=[])
         )  # a session's cookie could win over the credential
-        self._client = httpx.AsyncClient(
-            timeout=timeout, limits=pool, verify=verify, trust_env=False, cookies=jar
-        )
+        self._client = httpx.AsyncClient(limits=pool, verify=verify, trust_env=False, cookies=jar)
 
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the whole answer within the given seconds."""
@@ -89,7 +97,11 @@ class Exchange:
         """Send a request and hand out the answer while its body arrives; the caller bounds the time."""
         try:
             outgoing = self._client.build_request(
-                request.method, request.url, headers=dict(request.headers), content=request.body
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body,
+                timeout=self._patient if request.streams else self._timeout,
             )
             incoming = await self._client.send(outgoing, stream=True)
             try:

@@ -16,6 +16,14 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from gateway.domain.capabilities import Capability, Operation
+from gateway.domain.changes import (
+    Deletion,
+    FileChange,
+    FolderChange,
+    FolderDeletion,
+    NewFolder,
+    UploadItem,
+)
 from gateway.domain.errors import (
     BadInput,
     BadResponse,
@@ -28,7 +36,16 @@ from gateway.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.domain.model import AttachmentListing, Entry, RecordKind, SignedLink, Source, SourceKind
+from gateway.domain.model import (
+    AttachmentListing,
+    Entry,
+    File,
+    Folder,
+    RecordKind,
+    SignedLink,
+    Source,
+    SourceKind,
+)
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.tree import Tree
 from gateway.transport.auth import Auth
@@ -141,8 +158,98 @@ class SupportsContent(Protocol):
         """Open a file's bytes, or the one range of them, as a stream. One upstream request."""
 
 
+Note = Callable[[Mapping[str, str]], Awaitable[None]]
+"""Records durably what a later step or a reconciliation needs; awaited before the step that it is about."""
+OpenBytes = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Opens the staged bytes from their beginning."""
+
+
+@runtime_checkable
+class SupportsUpload(Protocol):
+    """The source takes new files."""
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The largest file it takes, where there is a limit."""
+
+    def check(self, item: UploadItem) -> None:
+        """Refuse an upload that cannot succeed: BadInput, TooLarge, Unsupported. No upstream request."""
+
+    async def upload(self, item: UploadItem, bytes_of: OpenBytes, call: Call, note: Note) -> Ref:
+        """Carry the bytes and give the new object's reference.
+
+        BadInput, TooLarge, NotFound, Forbidden, Unauthenticated, QuotaExceeded, Conflict, Unsupported and RateLimited
+        mean that nothing was made, or that what was made is gone again. After anything else the caller reconciles.
+        """
+
+    async def reconcile(self, item: UploadItem, call: Call) -> Ref | None:
+        """Find out what an attempt without an answer did: the object's reference, or None when it is proven absent.
+
+        Takes away half-made objects first. Raises OutcomeUnknown where the source cannot tell.
+        """
+
+
+@runtime_checkable
+class SupportsUpdate(Protocol):
+    """The source renames, moves or re-dates files."""
+
+    async def update(self, changes: Sequence[FileChange], call: Call) -> Sequence[Entry | GatewayError]:
+        """Change files, one result per change in order: the file as it is afterwards."""
+
+
+@runtime_checkable
+class SupportsDelete(Protocol):
+    """The source deletes files."""
+
+    async def delete(self, refs: Sequence[Ref], call: Call) -> Sequence[Deletion | GatewayError]:
+        """Delete files, one result per reference in order. What is not there any more counts as deleted."""
+
+    async def deletion(self, deletion: Deletion, call: Call) -> Deletion:
+        """Ask how far a deletion is that takes time."""
+
+
+@runtime_checkable
+class SupportsFolders(Protocol):
+    """The source makes, moves and deletes folders."""
+
+    async def create_folders(self, folders: Sequence[NewFolder], call: Call) -> Sequence[Folder | GatewayError]:
+        """Make folders, one result per folder in order."""
+
+    async def update_folders(
+        self, changes: Sequence[FolderChange], call: Call
+    ) -> Sequence[Folder | GatewayError]:
+        """Rename and move folders; a move below itself is a Conflict (the source would accept it)."""
+
+    async def delete_folders(
+        self, folders: Sequence[FolderDeletion], call: Call
+    ) -> Sequence[Ref | GatewayError]:
+        """Delete folders; one that holds anything is a Conflict unless its contents may go the source's way."""
+
+
+@runtime_checkable
+class SupportsTextRecognition(Protocol):
+    """The source makes a text file of a scan."""
+
+    async def recognize_text(self, ref: Ref, call: Call) -> File:
+        """Make the text file; QuotaExceeded where no pages are left."""
+
+
+@runtime_checkable
+class SupportsLinking(Protocol):
+    """The source hangs attachments that exist on another record."""
+
+    async def link(self, record: Ref, attachments: Sequence[Ref], call: Call) -> AttachmentListing:
+        """Hang attachments on a record without dropping those that hang there; gives all that hang there then."""
+
+
 PROTOCOLS: Mapping[Operation, tuple[type, ...]] = {
     Operation.DOWNLOAD: (SupportsSignedLinks, SupportsContent),
+    Operation.UPLOAD: (SupportsUpload,),
+    Operation.UPDATE: (SupportsUpdate,),
+    Operation.DELETE: (SupportsDelete,),
+    Operation.CHANGE_FOLDERS: (SupportsFolders,),
+    Operation.RECOGNIZE_TEXT: (SupportsTextRecognition,),
+    Operation.LINK: (SupportsLinking,),
 }
 CORE_OPERATIONS = (Operation.LIST, Operation.FETCH)
 
@@ -159,8 +266,13 @@ def capabilities(adapter: Adapter) -> list[Capability]:
 
 
 def _capability(adapter: Adapter, operation: Operation) -> Capability:
-    supported = operation in CORE_OPERATIONS or isinstance(adapter, PROTOCOLS.get(operation, ()))
-    return Capability(operation, supported, None if supported else "The gateway does not offer this here.")
+    supported = operation in CORE_OPERATIONS or isinstance(adapter, PROTOCOLS[operation])
+    if not supported:
+        return Capability(operation, supported=False, reason="This system has no such operation.")
+    uploads = operation is Operation.UPLOAD
+    return Capability(
+        operation, supported=True, max_bytes=getattr(adapter, "max_bytes", None) if uploads else None
+    )
 
 
 # What adapters are made of

@@ -34,6 +34,9 @@ POLLS = 200
 POLL = 0.01
 """Seconds."""
 
+HOSTILE_ID = "é\"'/../éx?é=1#é&%2F é"
+"""Each piece of it has the letter that ``torn`` looks for."""
+
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-hmac-authorization", "espo-authorization"})
 
 
@@ -202,12 +205,11 @@ def shows(request: SeenRequest, hidden: Sequence[str]) -> bool:
     )
 
 
-def torn(request: SeenRequest, native_id: str) -> list[str]:
-    """List the places of a request that hold a piece of an identifier, but not the whole of it."""
-    mark = native_id[0]
+def torn(request: SeenRequest) -> list[str]:
+    """List the places of a request that hold a piece of the hostile identifier, but not the whole of it."""
     values = [value for _, value in parse_qsl(request.query, keep_blank_values=True)]
     places = [*(unquote(one) for one in request.path.split("/")), *values]
-    return [one for one in places if mark in one and native_id not in one]
+    return [one for one in places if HOSTILE_ID[0] in one and HOSTILE_ID not in one]
 
 
 def implements(adapter: Adapter, operation: Operation) -> bool:

@@ -17,7 +17,8 @@ from tests.conformance.adapter_suite import AdapterSuite
 from tests.conformance.broken import BROKEN, editing, hasty
 from tests.conformance.subject import Place, Switch, opened
 from tests.conformance.troubles import RETRY_AFTER, TROUBLES, Trouble
-from tests.upstreams import test_arrhes as arrhes
+from tests.upstreams import arrhes_source as arrhes
+from tests.upstreams import test_arrhes
 
 CHECKS = Path(__file__).with_name("checks.json")
 MISSING = next(one for one in TROUBLES if one.status == 404)
@@ -55,7 +56,7 @@ async def harness(
 ) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
     """Open an adapter of a class, and give what runs a check by its id on it."""
 
-    class Suite(arrhes.TestArrhes):
+    class Suite(test_arrhes.TestArrhes):
         def open_adapter(self, origin: str) -> ArrhesAdapter:
             return arrhes.open_arrhes(origin, cls=cls)
 

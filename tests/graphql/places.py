@@ -61,7 +61,7 @@ class Cases:
         return [AttachmentListing(Record(one, RecordKind.CASE), tuple(self.attachments)) for one in parents]
 
     async def probe(self, call: Call) -> None:
-        """Always be there."""
+        """Do nothing: it is always there."""
 
     async def aclose(self) -> None:
         """Hold no connection."""

@@ -1,4 +1,4 @@
-"""Cursors are honest: pages neither repeat nor lose an item, and a cursor works where it comes from and nowhere else."""
+"""Cursors are honest: pages neither repeat nor lose an item, and a cursor works where it comes from, nowhere else."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -346,25 +346,15 @@ async def test_nonsense_is_no_cursor(text: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [
-        None,
-        1,
-        "x",
-        [],
-        {},
-        [None],
-        [1, 2, 3],
-        [False, 5, "cases", "a", ["1", "1"]],
-        [False, "n", None, "a", []],
-    ],
-    ids=repr,
+    ["null", "1", '"x"', "{}", "[null]", '[false,5,"cases","a",["1","1"]]', "[" * 1400 + "]" * 1400],
+    ids=["null", "number", "text", "object", "list", "other types", "deep"],
 )
 @pytest.mark.parametrize("query", FIELDS.values(), ids=FIELDS)
-async def test_a_forged_cursor_is_refused(query: str, key: Any) -> None:
-    """A cursor can be read and rewritten; what nobody could have been given is refused, not compared."""
+async def test_a_forged_cursor_is_refused(query: str, key: str) -> None:
+    """A cursor can be read and rewritten; what cannot be compared is the caller's mistake, not a defect."""
     # given a cursor that belongs to the list, but with a place of another form
     owner, _ = msgspec.json.decode(base64.urlsafe_b64decode(await cursor_of(query) + "==="))
-    forged = base64.urlsafe_b64encode(msgspec.json.encode([owner, key])).decode().rstrip("=")
+    forged = base64.urlsafe_b64encode(f'["{owner}",{key}]'.encode()).decode().rstrip("=")
 
     # when it is used
     error = await refused(query, after=forged, **ASKED)

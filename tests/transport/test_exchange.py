@@ -123,19 +123,17 @@ async def test_nobody_there_is_unavailable(exchange: Exchange) -> None:
     """A refused connection may pass by itself."""
     # given
     with listen() as listener:
-        port = listener.getsockname()[1]
+        request = Request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/?token=pssst")
 
     # when
     with pytest.raises(Unavailable) as failure:
-        await exchange.send(Request("GET", f"http://127.0.0.1:{port}/?token=pssst"), 5)
+        await exchange.send(request, 5)
 
     # then
     assert "pssst" not in "".join(traceback.format_exception(failure.value))
 
 
-@pytest.mark.parametrize(
-    "url", ["http://", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "http://a b/", "nothing"]
-)
+@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1/", "http://a b/", "nothing"])
 async def test_what_is_no_address_is_unavailable(exchange: Exchange, url: str) -> None:
     """A wrong setting is an error of ours too, not one of the library's."""
     # given
