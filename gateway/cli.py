@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _port(text: str) -> int:
     """Read a port; argparse tells what the error says."""
-    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_PORT:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to {HIGHEST_PORT}")
     return int(text)
 

@@ -8,9 +8,9 @@ from strawberry import UNSET
 
 from gateway.context import RequestContext
 from gateway.domain import model
-from gateway.domain.errors import BadInput, GatewayError
+from gateway.domain.errors import BadIdentifier, BadInput, GatewayError
 from gateway.domain.refs import Ref, RefType
-from gateway.upstreams.base import describe
+from gateway.upstreams.base import Adapter, describe
 from resolvers.connections import After, Before, Connection, First, Last, page_request
 from resolvers.lookups import LibraryLookup, PlaceLookup, RecordLookup, find_library, find_record
 from resolvers.stored_files import StoredFileConnection, merged_files
@@ -21,6 +21,7 @@ from resolvers.types.record import Record
 from resolvers.types.source import Source
 
 MOST_KEYS = 100
+NO_IDENTIFIER = "This is not an identifier of this gateway."
 
 
 # Nodes
@@ -81,12 +82,25 @@ def _known(ref: Ref, context: RequestContext) -> model.Record | model.Library | 
     except GatewayError as exc:
         return exc
     if ref.type is RefType.SOURCE:
-        return describe(adapter)
-    if ref.type is RefType.LIBRARY:
-        return model.Library(ref)
+        source = describe(adapter)
+        return source if source.ref == ref else BadIdentifier(NO_IDENTIFIER)
+    if ref.type is RefType.RECORD:
+        return _record_of(ref, adapter)
+    return _library_of(ref, adapter)
+
+
+def _record_of(ref: Ref, adapter: Adapter) -> model.Record | GatewayError:
     if adapter.record_kind is None:
         return BadInput("The source has no records.", source=ref.source)
     return model.Record(ref, adapter.record_kind)
+
+
+def _library_of(ref: Ref, adapter: Adapter) -> model.Library | GatewayError:
+    if adapter.record_kind is not None:
+        return BadInput("The source has no libraries.", source=ref.source)
+    if len(ref.key) != len(("organization", "year")):
+        return BadIdentifier(NO_IDENTIFIER)
+    return model.Library(ref)
 
 
 # Sources

@@ -120,7 +120,7 @@ def test_mistake_in_the_settings_is_one_line(
     assert error == f"attachment-gateway: {path}:1: unknown key 'prot': did you mean 'port'?\n"
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "８"])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "\uff18"])
 def test_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], port: str) -> None:
     """A port that cannot be is a mistake of the command line."""
     # when

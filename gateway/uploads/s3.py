@@ -22,6 +22,8 @@ READ_TIMEOUT = 30.0
 """Seconds without a byte until the store counts as down."""
 PAGE = 1000
 """Entries of one answer that lists something, which is what S3 gives at most."""
+MISNAMED = "self._next_upload_id_marker"
+"""What minio-py 7.2.20 calls the attribute ``next_upload_id_marker`` when it reads an answer, by mistake."""
 SLOW_DOWN = 1.0
 """Seconds to wait where the store asks for fewer requests, and does not say for how long."""
 
@@ -93,16 +95,18 @@ class S3Client(Minio):
     def all_multiparts(self, bucket: str, prefix: str, older_than: datetime) -> list[Upload]:
         """List the uploads in parts that were begun before a moment and not ended; one request per 1,000.
 
-        Pages go on after the last key, not after the last upload, for which the SDK loses the mark: of several
-        uploads to one key some may be missing at the edge of a page. The gateway starts one per key.
+        They come in no order. Both marks of a page are needed: AWS goes by key and upload, SeaweedFS by upload.
         """
         found: list[Upload] = []
-        marker: str | None = None
+        key: str | None = None
+        upload: str | None = None
         while True:
-            page = self._list_multipart_uploads(bucket, prefix=prefix, max_uploads=PAGE, key_marker=marker)
+            page = self._list_multipart_uploads(
+                bucket, prefix=prefix, max_uploads=PAGE, key_marker=key, upload_id_marker=upload
+            )
             found += [one for one in page.uploads if one.initiated_time and one.initiated_time < older_than]
-            marker = page.next_key_marker
-            if not page.is_truncated or not marker:
+            key, upload = page.next_key_marker, page.next_upload_id_marker or getattr(page, MISNAMED, None)
+            if not page.is_truncated or not (key or upload):
                 return found
 
 

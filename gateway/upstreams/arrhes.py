@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from mimetypes import guess_type
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from gateway.domain.details import ArrhesDetails
 from gateway.domain.errors import BadResponse, Conflict, GatewayError
+from gateway.domain.media_types import media_type_of
 from gateway.domain.model import (
     Branch,
     Entry,
@@ -279,7 +279,7 @@ class ArrhesAdapter:
             ref=Ref(self.name, RefType.FILE, (wire.id,)),
             name=wire.name,
             size=wire.size,
-            media_type=text_or_none(wire.type) or guess_type(wire.name)[0],
+            media_type=text_or_none(wire.type) or media_type_of(wire.name),
             created_at=parse_time(wire.created_at, self.name),
             updated_at=parse_time(wire.last_updated_at, self.name),
             library=library,

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import RequestContext
-from gateway.domain.errors import InvalidDocument
+from gateway.domain.errors import InternalError, InvalidDocument
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.flight import SingleFlight
 from gateway.web.graphiql import PAGE_HEADERS
@@ -30,7 +30,7 @@ from gateway.web.negotiation import (
     read_parameters,
     wants_page,
 )
-from resolvers.errors import extensions_of, present
+from resolvers.errors import MASKED, extensions_of, present
 from resolvers.execution.executor import Executor, NotAllowed
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,9 @@ class GraphQLEndpoint:
             response = await self._respond(request, request_id)
         except Refusal as refusal:
             response = _refused(refusal, request_id)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            response = _failed(request_id)
         response.headers["x-request-id"] = request_id
         response.headers["vary"] = "Accept"
         await response(scope, receive, send)
@@ -180,6 +183,13 @@ def _refused(refusal: Refusal, request_id: str) -> Response:
     response = _response(msgspec.json.encode(body), refusal.status, JSON)
     response.headers.update(refusal.headers)
     return response
+
+
+def _failed(request_id: str) -> Response:
+    """Answer for a defect: masked, and with the request's id by which the log has it."""
+    error = InternalError(MASKED)
+    body = {"errors": [{"message": error.message, "extensions": extensions_of(error, request_id)}]}
+    return _response(msgspec.json.encode(body), 500, JSON)
 
 
 def _response(body: bytes, status: int, media_type: str) -> Response:

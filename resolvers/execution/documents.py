@@ -25,22 +25,25 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """A map that forgets what was not used for longest once it holds ``most`` entries."""
+    """A map that forgets what was not used for longest once its entries' sizes add up to more than ``most``."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._held = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """Give the value of a key, making it where it is not remembered."""
-        try:
+    def get(self, key: K, make: Callable[[], V], size: int) -> V:
+        """Give the value of a key, making it where it is not remembered; ``size`` is what remembering it costs."""
+        found = self._entries.get(key)
+        if found is not None:
             self._entries.move_to_end(key)
-            return self._entries[key]
-        except KeyError:
-            value = self._entries[key] = make()
-            if len(self._entries) > self._most:
-                self._entries.popitem(last=False)
-            return value
+            return found[0]
+        value = make()
+        self._entries[key] = (value, size)
+        self._held += size
+        while self._held > self._most:
+            self._held -= self._entries.popitem(last=False)[1][1]
+        return value
 
     def __len__(self) -> int:
         """Tell how many entries are held."""
@@ -49,8 +52,12 @@ class Remembered(Generic[K, V]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A document that was parsed and validated; ``errors`` say why it cannot be executed."""
+    """A document that was parsed and validated; ``errors`` say why it cannot be executed.
 
+    ``size`` is the length of its text.
+    """
+
+    size: int
     ast: DocumentNode | None
     errors: list[GraphQLError]
     operations: dict[str, OperationDefinitionNode] = field(default_factory=dict)
@@ -61,7 +68,7 @@ class Document:
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Find the operation that is meant; None where the name is wrong or one is needed."""
         if name is not None:
-            return self.operations.get(name)
+            return self.operations.get(name) if name else None
         return next(iter(self.operations.values())) if len(self.operations) == 1 else None
 
 
@@ -70,11 +77,11 @@ def check_document(schema: GraphQLSchema, text: str, *, suggestions: bool) -> Do
     try:
         ast = parse(text)
     except GraphQLError as error:
-        return Document(None, [error])
+        return Document(len(text), None, [error.with_traceback(None)])
     errors = validate(schema, ast, hide_suggestions=not suggestions)
     if errors:
-        return Document(ast, errors)
-    document = Document(ast, [])
+        return Document(len(text), ast, errors)
+    document = Document(len(text), ast, [])
     for definition in ast.definitions:
         if isinstance(definition, OperationDefinitionNode):
             document.operations[definition.name.value if definition.name else ""] = definition

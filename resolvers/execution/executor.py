@@ -18,8 +18,10 @@ from resolvers.execution.run import Run, located
 
 log = logging.getLogger(__name__)
 
-MOST_DOCUMENTS = 1000
-MOST_PLANS = 2000
+MOST_DOCUMENTS = 1_000_000
+"""Characters of the documents that are remembered; what is remembered of each takes some 50 times its text."""
+MOST_PLANS = 2_000_000
+"""The same of plans: a document has one for each operation and each set of values of its conditions."""
 
 PlanKey = tuple[Document, str | None, tuple[Any, ...]]
 
@@ -87,7 +89,7 @@ class Executor:
 
     def _document(self, text: str) -> Document:
         return self._documents.get(
-            text, lambda: check_document(self._schema, text, suggestions=self._suggestions)
+            text, lambda: check_document(self._schema, text, suggestions=self._suggestions), len(text)
         )
 
     def _plan(
@@ -102,6 +104,7 @@ class Executor:
         return self._plans.get(
             (document, operation_name, conditions),
             lambda: self._compiled(document, operation, values),
+            document.size,
         )
 
     def _compiled(
@@ -111,8 +114,8 @@ class Executor:
             return None
         try:
             return Compiler(self._schema, document.fragments, operation, values).compile()
-        except NotCompilable:
-            return None
+        except (NotCompilable, GraphQLError, RecursionError):
+            return None  # an error that the document has on its way is graphql-core's to word
 
     async def _run(self, project: Project, context: RequestContext, values: VariableValues) -> Answer | None:
         """Run a plan; None where a value did not fit and graphql-core has to find out why."""

@@ -39,7 +39,9 @@ def reader_of(field: GraphQLField) -> Reader:
     function = resolver.wrapped_func
     if isinstance(function, staticmethod | classmethod):
         raise NotCompilable("a resolver that is not a function of its object")
-    parameters = inspect.signature(function).parameters
-    if next(iter(parameters), None) != "root":
-        raise NotCompilable("a resolver that is not a function of its object")
-    return Reader(definition, None, function, takes_info="info" in parameters)
+    names = list(inspect.signature(function).parameters)
+    if names == ["root"] and not inspect.iscoroutinefunction(function):
+        return Reader(definition, None, function, takes_info=False)
+    if names[:2] != ["root", "info"]:
+        raise NotCompilable("a resolver that is not a function of its object and the information")
+    return Reader(definition, None, function, takes_info=True)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLScalarType
+from graphql import GraphQLEnumType, GraphQLScalarType, Undefined
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 
 class NoValue(Exception):
@@ -13,17 +14,23 @@ class NoValue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LeafWriter:
-    """Writes one leaf type. A value of the class ``plain`` is answered as they are."""
+    """Writes one leaf type. A value of the class ``plain`` is answered as it is.
+
+    ``members`` gives the names of enum members by the members' identities: a member is made once and never dies.
+    """
 
     serialize: Callable[[Any], Any]
-    plain: str | None
+    plain: str | None = None
+    members: dict[int, str] | None = None
 
     def expression(self, value: str, name: Callable[[Any], str]) -> str:
         """Write the expression of a value that must be there."""
-        serialize = name(self.serialize)
-        if self.plain is None:
-            return f"{serialize}({value})"
-        return f"(x if (x := {value}).__class__ is {self.plain} else {serialize}(x))"
+        serialize, bound = name(self.serialize), "w" if value == "w" else f"(w := {value})"
+        if self.members is not None:
+            return f"({name(self.members)}.get(id({bound})) or {serialize}(w))"
+        if self.plain is not None:
+            return f"(w if {bound}.__class__ is {self.plain} else {serialize}(w))"
+        return f"{serialize}({value})"
 
 
 PLAIN = {"Boolean": "bool", "ByteCount": "int", "ID": "str", "String": "str", "URL": "str"}
@@ -32,14 +39,19 @@ PLAIN = {"Boolean": "bool", "ByteCount": "int", "ID": "str", "String": "str", "U
 
 def leaf_writer(leaf_type: GraphQLScalarType | GraphQLEnumType) -> LeafWriter:
     """Find the writer of a leaf type."""
-    serialize = leaf_type.serialize
+    serialize = leaf_type.coerce_output_value
 
     def present(value: Any) -> Any:
-        if value is None:
+        if value is None or isinstance(value, Exception):
             raise NoValue
         written = serialize(value)
-        if written is None:
+        if written is None or written is Undefined:
             raise NoValue
         return written
 
-    return LeafWriter(present, PLAIN.get(leaf_type.name))
+    members = _members(leaf_type) if isinstance(leaf_type, CustomGraphQLEnumType) else None
+    return LeafWriter(present, PLAIN.get(leaf_type.name), members)
+
+
+def _members(enum_type: CustomGraphQLEnumType) -> dict[int, str]:
+    return {id(member): enum_type.coerce_output_value(member) for member in enum_type.wrapped_cls}

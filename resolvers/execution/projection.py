@@ -8,9 +8,10 @@ A value that its type does not allow raises `Misfit` or an error of Python's own
 document again and words the error: the functions never guess.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from types import CoroutineType
-from typing import Any
+from typing import Any, NoReturn
 
 from graphql import (
     GraphQLEnumType,
@@ -36,18 +37,26 @@ from graphql.execution.values import VariableValues
 from gateway.domain.errors import GatewayError
 from resolvers.execution.fields import NotCompilable, Reader, reader_of
 from resolvers.execution.leaves import leaf_writer
-from resolvers.execution.run import Call, Complete, Run
+from resolvers.execution.run import Call, Complete, Misfit, Run
 
 Project = Complete
 """The function of a selection: makes the dict of an object."""
 
-
 NO_INFO: Any = None
 """The types of the schema tell their values by class and need no information."""
 
+MOST_NAMES = 20_000
+"""How much one operation may need: a document of a few kilobytes can ask for far more than any client means to."""
 
-class Misfit(Exception):
-    """A value that its type does not allow."""
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What is selected of one object type: the display of ``o``, and the steps after it for what may be loaded."""
+
+    display: str
+    steps: list[str]
+    checked: str
+    """An expression that holds for an ``o`` of the type, and else raises Misfit."""
 
 
 @dataclass(slots=True)
@@ -59,8 +68,11 @@ class Compiler:
     operation: OperationDefinitionNode
     variables: VariableValues
     _names: dict[str, Any] = field(
-        default_factory=lambda: {"GatewayError": GatewayError, "Coroutine": CoroutineType}
+        default_factory=lambda: {"GatewayError": GatewayError, "Coroutine": CoroutineType, "Misfit": Misfit}
     )
+    _selections: dict[Any, Selected] = field(default_factory=dict)
+    _functions: dict[int, Project] = field(default_factory=dict)
+    _checks: dict[str, str] = field(default_factory=dict)
 
     def compile(self) -> Project:
         """Give the function of the whole operation; raises NotCompilable."""
@@ -68,18 +80,23 @@ class Compiler:
         if root is None:
             raise NotCompilable("a schema without queries")
         collected = collect_fields(self.schema, self.fragments, self.variables, root, self.operation)
-        return self._function(root, collected)
+        return self._function(replace(self._written(root, collected), checked="True"))
 
     # Objects
 
-    def _object(self, object_type: GraphQLObjectType, details: FieldDetailsList) -> Project:
+    def _selected(self, object_type: GraphQLObjectType, details: FieldDetailsList) -> Selected:
+        """Write a selection once, however many paths lead to it."""
         collected = collect_subfields(
             self.schema, self.fragments, self.variables, self.operation, object_type, details
         )
-        return self._function(object_type, collected)
+        nodes = ((key, *(id(one.node) for one in found)) for key, found in collected.grouped_field_set.items())
+        same = (object_type.name, *nodes)
+        if same not in self._selections:
+            self._selections[same] = self._written(object_type, collected)
+        return self._selections[same]
 
-    def _function(self, object_type: GraphQLObjectType, collected: CollectedFields) -> Project:
-        """Write the function of one selection: plain fields in one display, the others one by one after it."""
+    def _written(self, object_type: GraphQLObjectType, collected: CollectedFields) -> Selected:
+        """Write a selection: plain fields in one display, the others one by one after it."""
         if collected.new_defer_usages:
             raise NotCompilable("@defer")
         display: list[str] = []
@@ -88,9 +105,26 @@ class Compiler:
             expression, step = self._field(object_type, key, details)
             display.append(f"{key!r}: {expression}")
             steps += step
-        body = [f"d = {{{', '.join(display)}}}", *steps, "return d"]
-        source = "def made(o, run):\n" + "".join(f"    {line}\n" for line in body)
-        return self._made(source)
+        return Selected(f"{{{', '.join(display)}}}", steps, self._check(object_type))
+
+    def _object(self, object_type: GraphQLObjectType, details: FieldDetailsList) -> Project:
+        return self._function(self._selected(object_type, details))
+
+    def _function(self, selected: Selected) -> Project:
+        """Make the function of one selection."""
+        if id(selected) not in self._functions:
+            body = [selected.checked, f"d = {selected.display}", *selected.steps, "return d"]
+            self._functions[id(selected)] = self._made("o", body)
+        return self._functions[id(selected)]
+
+    def _check(self, object_type: GraphQLObjectType) -> str:
+        """Write the test that a value is of a type, which is done once a class."""
+        if object_type.name not in self._checks:
+            known, learn = _class_test(object_type)
+            self._checks[object_type.name] = f"o.__class__ in {self._name(known)} or {self._name(learn)}(o)"
+        return self._checks[object_type.name]
+
+    # Fields
 
     def _field(
         self, object_type: GraphQLObjectType, key: str, details: FieldDetailsList
@@ -107,73 +141,81 @@ class Compiler:
             return self._expression(field_def.type, f"o.{reader.attribute}", details), []
         if not reader.takes_info:
             return self._expression(field_def.type, f"{self._name(reader.function)}(o)", details), []
-        return "None", self._steps(field_def, reader, key, details)
+        info = f"run.root_info({key!r})" if object_type is self.schema.query_type else "run.info"
+        return "None", self._steps(field_def, reader, key, details, info)
 
-    def _steps(self, field_def: GraphQLField, reader: Reader, key: str, details: FieldDetailsList) -> list[str]:
+    def _steps(
+        self, field_def: GraphQLField, reader: Reader, key: str, details: FieldDetailsList, info: str
+    ) -> list[str]:
         """Write the call of a resolver that may load: its value comes now, later, or not at all."""
-        nullable = not isinstance(field_def.type, GraphQLNonNull)
         nodes = [detail.node for detail in details]
         call = Call(key, nodes, field_def, reader.definition, self._completion(field_def.type, details))
-        function, slot = self._name(reader.function), self._name(call)
+        function, slot, complete = self._name(reader.function), self._name(call), self._name(call.complete)
         arguments = f", **run.arguments({slot})" if field_def.args else ""
-        lines = [
-            f"v = {function}(o, run.info({slot}){arguments})",
-            "if v.__class__ is Coroutine:",
-            f"    run.later({slot}, v, d)",
+        return [
+            "try:",
+            f"    v = {function}(o, {info}{arguments})",
+            "except GatewayError as error:",
+            f"    run.fail(error, {slot}, d)",
             "else:",
-            f"    d[{key!r}] = {slot}.complete(v, run)",
+            "    if v.__class__ is Coroutine:",
+            f"        run.later({slot}, v, d)",
+            "    else:",
+            f"        d[{key!r}] = {complete}(v, run)",
         ]
-        if not nullable:
-            return lines
-        guarded = ["try:", *(f"    {line}" for line in lines), "except GatewayError as error:"]
-        return [*guarded, f"    run.fail(error, {slot}.nodes, d, {key!r})"]
 
     # Values
 
     def _completion(self, output_type: GraphQLOutputType, details: FieldDetailsList) -> Complete:
-        expression = self._expression(output_type, "value", details)
-        source = f"def made(value, run):\n    return {expression}\n"
-        return self._made(source)
+        return self._made("value", [f"return {self._expression(output_type, 'value', details)}"])
 
     def _expression(self, output_type: GraphQLOutputType, value: str, details: FieldDetailsList) -> str:
         """Write a value as its type wants it."""
         if isinstance(output_type, GraphQLNonNull):
             return self._present(output_type.of_type, value, details)
-        inner = self._present(output_type, "w", details)
-        return f"(None if (w := {value}) is None else {inner})"
+        return f"(None if (w := {value}) is None else {self._present(output_type, 'w', details)})"
 
     def _present(self, output_type: GraphQLOutputType, value: str, details: FieldDetailsList) -> str:
         """Write a value that must be there."""
-        if isinstance(output_type, GraphQLList):
-            return f"{self._name(self._list(output_type, details))}({value}, run)"
         if isinstance(output_type, GraphQLScalarType | GraphQLEnumType):
             return leaf_writer(output_type).expression(value, self._name)
+        return f"{self._name(self._complete(output_type, details))}({value}, run)"
+
+    def _complete(self, output_type: GraphQLOutputType, details: FieldDetailsList) -> Complete:
+        """Make the function of a value that has parts."""
+        if isinstance(output_type, GraphQLList):
+            return self._list(output_type.of_type, details)
         if isinstance(output_type, GraphQLObjectType):
-            return f"{self._name(self._object(output_type, details))}({value}, run)"
+            return self._object(output_type, details)
         if is_abstract_type(output_type):
-            return f"{self._name(self._dispatch(output_type, details))}({value}, run)"
+            return self._dispatch(output_type, details)
         raise NotCompilable("a type of no known kind")
 
-    def _list(self, output_type: GraphQLList[Any], details: FieldDetailsList) -> Complete:
+    def _list(self, item_type: GraphQLOutputType, details: FieldDetailsList) -> Complete:
         """Make the function of a list; where items may be null, one that fails leaves its own place null."""
-        item_type = output_type.of_type
         if isinstance(item_type, GraphQLNonNull):
-            expression = self._present(item_type.of_type, "item", details)
-            source = f"def made(items, run):\n    return [{expression} for item in items]\n"
-            return self._made(source)
+            return self._made("items", [LISTS_ONLY, f"return {self._items(item_type.of_type, details)}"])
         complete = self._completion(item_type, details)
         nodes = [detail.node for detail in details]
 
         def nullable_items(items: Any, run: Run) -> list[Any]:
             answers: list[Any] = []
-            for index, item in enumerate(items):
-                failed = isinstance(item, GatewayError)
-                if failed:
-                    run.fail(item, nodes, answers, index)
-                answers.append(None if failed else complete(item, run))
+            for item in items if isinstance(items, list | tuple) else _no_list():
+                if isinstance(item, GatewayError):
+                    run.fail_item(item, nodes, answers)
+                else:
+                    answers.append(complete(item, run))
             return answers
 
         return nullable_items
+
+    def _items(self, item_type: GraphQLOutputType, details: FieldDetailsList) -> str:
+        """Write the items of a list; where nothing of them is loaded, without a call for each."""
+        if isinstance(item_type, GraphQLObjectType):
+            selected = self._selected(item_type, details)
+            if not selected.steps:
+                return f"[{selected.display} for o in items if {selected.checked}]"
+        return f"[{self._present(item_type, 'item', details)} for item in items]"
 
     def _dispatch(self, abstract_type: Any, details: FieldDetailsList) -> Complete:
         """Make the function of an interface or union: it finds the object type by the value's class, once a class."""
@@ -187,19 +229,45 @@ class Compiler:
             raise Misfit(f"a value that is no {abstract_type.name}")
 
         def dispatch(value: Any, run: Run) -> Any:
-            project = by_class.get(value.__class__) or learn(value)
-            return project(value, run)
+            return (by_class.get(value.__class__) or learn(value))(value, run)
 
         return dispatch
 
-    def _made(self, source: str) -> Complete:
-        """Compile the text of a function named `made`."""
+    # Text
+
+    def _made(self, parameter: str, body: list[str]) -> Complete:
+        """Compile a function of a value and the run."""
+        source = f"def made({parameter}, run):\n" + "".join(f"    {line}\n" for line in body)
         made: dict[str, Complete] = {}
         exec(source, self._names, made)  # noqa: S102 - see the module's docstring
         return made["made"]
 
     def _name(self, value: Any) -> str:
         """Give a constant a name that the functions can use."""
+        if len(self._names) > MOST_NAMES:
+            raise NotCompilable("a selection that is far too large")
         name = f"c{len(self._names)}"
         self._names[name] = value
         return name
+
+
+LISTS_ONLY = "if items.__class__ is not list and items.__class__ is not tuple: raise Misfit('no list')"
+"""Other iterables may be read once only, and graphql-core has its own mind about text and mappings."""
+
+
+def _no_list() -> NoReturn:
+    raise Misfit("no list")
+
+
+def _class_test(object_type: GraphQLObjectType) -> tuple[set[type], Callable[[Any], bool]]:
+    """Give the classes that are known to fit a type, and the function that learns them or raises Misfit."""
+    known: set[type] = set()
+
+    def learn(value: Any) -> bool:
+        fits = value is not None and not isinstance(value, Exception)
+        if not fits or (object_type.is_type_of and not object_type.is_type_of(value, NO_INFO)):
+            raise Misfit(f"a value that is no {object_type.name}")
+        known.add(value.__class__)
+        return True
+
+    return known, learn

@@ -1,11 +1,12 @@
 """Executes one plan: calls its functions, waits for what has to be loaded, and collects the errors."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLNonNull
+from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLNonNull, located_error
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
 from strawberry.schema.config import StrawberryConfig
@@ -14,13 +15,19 @@ from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.domain.errors import GatewayError
+from resolvers.execution.started import Started
 
 Complete = Callable[[Any, "Run"], Any]
+Container = dict[str, Any] | list[Any]
+
+
+class Misfit(Exception):
+    """Something that a plan does not answer: graphql-core executes the document instead."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """One field of a plan that takes arguments or may fail: its nodes, and how its arguments are read."""
+    """One field of a plan whose resolver may load or fail: its nodes, and how its arguments are read."""
 
     key: str
     nodes: list[FieldNode]
@@ -34,102 +41,139 @@ class Information:
     """What resolvers are given of the execution; they use no more of graphql-core's than this."""
 
     context: RequestContext
-    path: Path
+    path: Path | None
+    """The field's place, at the root alone: no other resolver asks for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An error, and the place in the answer that it leaves null."""
 
     error: GatewayError
     nodes: list[FieldNode]
-    container: dict[str, Any] | list[Any]
+    container: Container
     key: str | int
 
 
-@dataclass(slots=True)
-class _Pending:
+class Waiting(NamedTuple):
+    """A value that has to be loaded, and the object of the answer that it belongs to."""
+
     call: Call
-    awaitable: Awaitable[Any]
+    value: Coroutine[Any, Any, Any] | Started
     target: dict[str, Any]
 
 
-@dataclass(slots=True)
 class Run:
     """One execution of a plan. Not shared: it holds the values and errors of one request."""
 
-    context: RequestContext
-    variables: VariableValues
-    config: StrawberryConfig
-    scalars: Any
-    failures: list[Failure] = field(default_factory=list)
-    _pending: list[_Pending] = field(default_factory=list)
-    _arguments: dict[Call, dict[str, Any]] = field(default_factory=dict)
+    __slots__ = ("_arguments", "_config", "_scalars", "_variables", "_waiting", "failures", "info")
 
-    def info(self, call: Call) -> Information:
-        """Make the information of a field. Its path has the field alone: resolvers name only root fields by it."""
-        return Information(self.context, Path(None, call.key, None))
+    def __init__(
+        self, context: RequestContext, variables: VariableValues, config: StrawberryConfig, scalars: Any
+    ) -> None:
+        self.info = Information(context, None)
+        self.failures: list[Failure] = []
+        self._variables = variables
+        self._config = config
+        self._scalars = scalars
+        self._waiting: list[Waiting] = []
+        self._arguments: dict[Call, dict[str, Any]] = {}
+
+    def root_info(self, key: str) -> Information:
+        """Make the information of a field at the root."""
+        return Information(self.info.context, Path(None, key, None))
 
     def arguments(self, call: Call) -> dict[str, Any]:
         """Give the arguments of a field, which are the same for every object that it is read from."""
         if call not in self._arguments:
-            values = get_argument_values(call.field_def, call.nodes[0], self.variables)
+            values = get_argument_values(call.field_def, call.nodes[0], self._variables)
             self._arguments[call] = convert_arguments(
-                values, call.definition.arguments, self.scalars, self.config
+                values, call.definition.arguments, self._scalars, self._config
             )
         return self._arguments[call]
 
-    def later(self, call: Call, awaitable: Awaitable[Any], target: dict[str, Any]) -> None:
-        """Leave a field's place empty until its value is loaded.
+    def later(self, call: Call, value: Coroutine[Any, Any, Any], target: dict[str, Any]) -> None:
+        """Leave a field's place empty until its value is loaded."""
+        self._waiting.append(Waiting(call, value, target))
 
-        Where the field must have a value and loading fails, so does the whole run.
-        """
-        target[call.key] = None
-        self._pending.append(_Pending(call, awaitable, target))
+    def fail(self, error: GatewayError, call: Call, target: dict[str, Any]) -> None:
+        """Leave a field null and remember why; raises Misfit where it must not be null."""
+        if isinstance(call.field_def.type, GraphQLNonNull):
+            raise Misfit(call.key) from error
+        self.failures.append(Failure(error, call.nodes, target, call.key))
 
-    def fail(
-        self, error: GatewayError, nodes: list[FieldNode], container: dict[str, Any] | list[Any], key: str | int
-    ) -> None:
-        """Leave a place null and remember why."""
-        self.failures.append(Failure(error, nodes, container, key))
+    def fail_item(self, error: GatewayError, nodes: list[FieldNode], items: list[Any]) -> None:
+        """Leave the next item of a list null and remember why."""
+        self.failures.append(Failure(error, nodes, items, len(items)))
+        items.append(None)
 
     async def settle(self) -> None:
-        """Wait for everything that is still to be loaded, each as soon as it is known to be needed."""
-        pending, self._pending = self._pending, []
-        if len(pending) == 1:
-            await self._settle(pending[0])
-        elif pending:
-            await _all(self._settle(one) for one in pending)
+        """Wait for everything that is still to be loaded, each as soon as it is known to be needed.
 
-    async def _settle(self, pending: _Pending) -> None:
-        call = pending.call
+        What turns out to be there already costs no task: a resolver is started here, and only the first that has to
+        wait makes the ones behind it tasks. They start within the same turn of the loop, before any loader sends
+        its batch.
+        """
+        waiting = deque(self._taken())
         try:
-            value = await pending.awaitable
-        except GatewayError as exc:
-            if isinstance(call.field_def.type, GraphQLNonNull):
-                raise
-            self.fail(exc, call.nodes, pending.target, call.key)
-            return
-        pending.target[call.key] = call.complete(value, self)
-        if self._pending:
+            while waiting:
+                await self._start(waiting.popleft(), waiting)
+                waiting.extend(self._taken())
+        finally:
+            _close(waiting)
+
+    async def _start(self, first: Waiting, others: deque[Waiting]) -> None:
+        """Put a value that is there; wait for one that is not, and for all the others meanwhile."""
+        call, value, target = first
+        try:
+            pause = value.send(None)
+        except StopIteration as done:
+            self._put(call, done.value, target)
+        except GatewayError as error:
+            self.fail(error, call, target)
+        else:
+            started = Waiting(call, Started(value, pause), target)
+            await self._together(started, [others.popleft() for _ in range(len(others))])
+
+    async def _together(self, first: Waiting, others: list[Waiting]) -> None:
+        """Wait for several; when one breaks the plan, the others are cancelled and have ended before this does."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for other in others:
+                    group.create_task(self._finish(other))
+                await self._finish(first)
+        finally:
+            _close(others)
+
+    async def _finish(self, waiting: Waiting) -> None:
+        call, value, target = waiting
+        try:
+            loaded = await value
+        except GatewayError as error:
+            self.fail(error, call, target)
+        else:
+            self._put(call, loaded, target)
+        if self._waiting:
             await self.settle()
+
+    def _put(self, call: Call, value: Any, target: dict[str, Any]) -> None:
+        if isinstance(value, GatewayError):
+            self.fail(value, call, target)
+        else:
+            target[call.key] = call.complete(value, self)
+
+    def _taken(self) -> list[Waiting]:
+        taken, self._waiting = self._waiting, []
+        return taken
 
     def abandon(self) -> None:
         """Close what was never awaited, so that nothing complains about it."""
-        for pending in self._pending:
-            close = getattr(pending.awaitable, "close", None)
-            if close is not None:
-                close()
+        _close(self._taken())
 
 
-async def _all(coroutines: Any) -> None:
-    """Wait for all; when one breaks, the others are cancelled first."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+def _close(waiting: Sequence[Waiting] | deque[Waiting]) -> None:
+    """Close resolvers that nobody awaits; those that have ended do not mind."""
+    for one in waiting:
+        one.value.close()
 
 
 def located(failures: Sequence[Failure], data: dict[str, Any]) -> list[GraphQLError]:
@@ -138,25 +182,19 @@ def located(failures: Sequence[Failure], data: dict[str, Any]) -> list[GraphQLEr
         return []
     paths = _paths(data, {id(failure.container) for failure in failures})
     return [
-        GraphQLError(
-            failure.error.message,
-            failure.nodes,
-            path=[*paths[id(failure.container)], failure.key],
-            original_error=failure.error,
-        )
+        located_error(failure.error, failure.nodes, [*paths[id(failure.container)], failure.key])
         for failure in failures
     ]
 
 
 def _paths(data: dict[str, Any], wanted: set[int]) -> dict[int, list[str | int]]:
+    """Find where the wanted objects and lists of an answer stand."""
     found: dict[int, list[str | int]] = {}
     stack: list[tuple[Any, list[str | int]]] = [(data, [])]
-    while stack:
+    while stack and len(found) < len(wanted):
         value, path = stack.pop()
         if id(value) in wanted:
             found[id(value)] = path
-        if isinstance(value, dict):
-            stack.extend((item, [*path, key]) for key, item in value.items() if isinstance(item, dict | list))
-        else:
-            stack.extend((item, [*path, n]) for n, item in enumerate(value) if isinstance(item, dict | list))
+        children = value.items() if isinstance(value, dict) else enumerate(value)
+        stack.extend((item, [*path, key]) for key, item in children if isinstance(item, dict | list))
     return found

@@ -15,7 +15,7 @@ A kind's test is a subclass with a sandbox, an opener and samples::
 
         def open_adapter(self, origin: str) -> Adapter: ...
 
-An id never changes its meaning; ``checks.json`` holds them. A raised error counts as a failed check.
+An id never changes its meaning (``checks.json``). An error that is raised counts as a failed check.
 """
 
 import asyncio
@@ -251,8 +251,7 @@ class AdapterSuite:
 
         # then
         assert {type(one) for one in errors} == {expected}
-        if trouble.retry_after is not None:
-            assert {one.retry_after for one in errors} == {trouble.retry_after}
+        assert {one.retry_after for one in errors if trouble.retry_after} <= {trouble.retry_after}
 
     @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
     async def test_u08_keeps_secrets_out_of_errors(

@@ -132,11 +132,11 @@ def test_a_page_between_two_cursors_is_what_lies_between(
     whole = cut(items, order, PageRequest(first=MOST))
     low = data.draw(st.integers(0, len(whole.items) - 1))
     high = data.draw(st.integers(0, len(whole.items) - 1))
-    bounds = {"after": whole.cursors[low], "before": whole.cursors[high]}
+    after, before = whole.cursors[low], whole.cursors[high]
 
     # when what lies between them is asked for from both ends
-    first = cut(items, order, PageRequest(first=2, **bounds))
-    last = cut(items, order, PageRequest(last=2, **bounds))
+    first = cut(items, order, PageRequest(first=2, after=after, before=before))
+    last = cut(items, order, PageRequest(last=2, after=after, before=before))
 
     # then it is the start and the end of that, and nothing where they are the wrong way round
     between = refs([whole])[low + 1 : high]

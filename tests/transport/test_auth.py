@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from gateway.domain.secret import Secret
-from gateway.transport.auth import HmacAuth, TokenAuth, basic, bearer, fingerprint
+from gateway.transport.auth import HeaderAuth, HmacAuth, TokenAuth, basic, bearer, fingerprint
 
 
 async def test_basic_is_utf8() -> None:
@@ -155,7 +155,7 @@ def test_the_boundaries_of_texts_count() -> None:
 def test_nothing_shows_a_credential() -> None:
     """Neither identity nor repr, nor the attributes that a log might print, hold the text."""
     # given
-    auths = [
+    auths: list[HeaderAuth | HmacAuth] = [
         bearer(Secret("sesame")),
         basic("u", Secret("sesame")),
         HmacAuth(Secret("sesame"), Secret("sesame")),

@@ -57,9 +57,14 @@ class Server:
     admin: BucketClient
 
 
+def named() -> bool:
+    """Whether the environment names a server, of which nothing is known."""
+    return "S3_TEST_ENDPOINT" in os.environ
+
+
 def absent() -> str:
     """Say why there is no server to test, or nothing; fails where ``.ci/run`` should have brought one."""
-    if "S3_TEST_ENDPOINT" in os.environ or shutil.which("minio"):
+    if named() or shutil.which("minio"):
         return ""
     reason = os.environ.get("MINIO_MISSING", "")
     if os.environ.get("REQUIRE_TOOLS") == "1" and shutil.which("go") and not reason:
@@ -72,7 +77,7 @@ def absent() -> str:
 @contextmanager
 def running(folder: Path) -> Iterator[Server]:
     """Give the server that the environment names, or start one with its data in ``folder``."""
-    if "S3_TEST_ENDPOINT" in os.environ:
+    if named():
         yield _named(os.environ)
         return
     with listen() as free:

@@ -14,13 +14,13 @@ from gateway.uploads import doctor
 from gateway.uploads.doctor import Finding, Verdict, examine, exit_code, report
 from gateway.uploads.storage import StoreSettings
 from tests.conformance.storeyard import ORIGIN
-from tests.uploads.minio_server import absent, running
+from tests.uploads.minio_server import absent, named, running
 from tests.uploads.weak_store import WEAKNESSES, contents, weak_store
 
 CHECKS = [doctor.FIRST.name, *(check.name for check in doctor.CHECKS)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(store: Store) -> StoreSettings:
     """Give the settings of a store that is well set up."""
     return store.settings(f"test-{uuid4().hex}", [ORIGIN])
@@ -161,13 +161,15 @@ async def test_the_hole_of_minio_is_found(tmp_path: Path) -> None:
     # given
     if reason := absent():
         pytest.skip(reason)
+    if named():
+        pytest.skip("S3_TEST_ENDPOINT names a server whose weaknesses nobody knows")
     with running(tmp_path) as server:
         # when
         findings = await examine(server.settings)
 
     # then
+    assert found(findings, Verdict.WEAKNESS) == ["unsigned trailers"], report(findings)
     assert found(findings, Verdict.FAILURE) == []
-    assert set(found(findings, Verdict.WEAKNESS)) <= {"unsigned trailers", "split keys"}, report(findings)
 
 
 def made_up(endpoint: str) -> StoreSettings:

@@ -158,8 +158,8 @@ async def test_several_files_are_one_list(arrhes: Subject, state: State) -> None
 async def test_objects_of_another_organization_are_refused(place: Place, state: State) -> None:
     """The key decides whose files come, whatever the path says: a wrong key must not show them under our name."""
     # given
-    for file in list(state.files.values())[:3]:
-        file.idOrganization = seed.OTHER_ORGANIZATION
+    for one in list(state.files.values())[:3]:
+        one.idOrganization = seed.OTHER_ORGANIZATION
     file = next(iter(state.files))
 
     # when

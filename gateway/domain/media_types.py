@@ -1,0 +1,31 @@
+"""Media types by the extension of a name, the same on every machine."""
+
+from mimetypes import MimeTypes
+from pathlib import PurePosixPath
+
+_TABLE = MimeTypes()
+"""What Python knows by itself, never the machine's own `/etc/mime.types`, which would change the answers."""
+
+for _extension, _media_type in {
+    "7z": "application/x-7z-compressed",
+    "bz2": "application/x-bzip2",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "gz": "application/gzip",
+    "md": "text/markdown",
+    "msg": "application/vnd.ms-outlook",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "rtf": "application/rtf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}.items():
+    _TABLE.add_type(_media_type, f".{_extension}")
+
+
+def media_type_of(name: str) -> str | None:
+    """Tell the media type that a file's name promises by its last extension; None where it promises none.
+
+    Only the last one counts, so that ``letters.tar.gz`` is what its bytes are: ``application/gzip``.
+    """
+    return _TABLE.types_map[True].get(PurePosixPath(name).suffix.lower())
