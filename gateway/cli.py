@@ -92,7 +92,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         listener = listen(settings.host, settings.port)
     except (SettingsError, CannotListenError) as exc:
         return _mistake(exc)
-    print(f"serving {len(settings.sources)} sources at {settings.public_url}/graphql; Ctrl-C stops", flush=True)
+    names = ", ".join(source.name for source in settings.sources)
+    print(f"serving {names} at http://{settings.host}:{settings.port}/graphql; Ctrl-C stops", flush=True)
     return 0 if serve(make_server(create_app(settings)), listener) else 1
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import GraphQLError, SourceLocation
 
 from gateway.domain.errors import GatewayError, InternalError, InvalidDocument
 
@@ -47,9 +47,20 @@ def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if isinstance(known, InternalError):
         log.error("request %s failed", request_id, exc_info=error.original_error)
     shown: dict[str, Any] = {"message": known.message}
-    if error.locations:
-        shown["locations"] = [location.formatted for location in error.locations]
+    locations = _locations(error)
+    if locations:
+        shown["locations"] = [location.formatted for location in locations]
     if error.path is not None:
         shown["path"] = error.path
     shown["extensions"] = extensions_of(known, request_id)
     return shown
+
+
+def _locations(error: GraphQLError) -> list[SourceLocation]:
+    """Say where in the document an error belongs.
+
+    graphql-core takes the ``source`` of an error that it wraps for the text of a document. Ours is the name of a
+    system, in which it finds no lines, so the nodes are asked themselves.
+    """
+    places = [node.loc for node in error.nodes or () if node.loc]
+    return [place.source.get_location(place.start) for place in places] or list(error.locations or ())

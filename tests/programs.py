@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,16 +76,20 @@ def started(*arguments: str, until: str) -> Iterator[Running]:
         [sys.executable, "-m", "gateway", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
+    impatience = threading.Timer(PATIENCE, process.kill)
+    impatience.start()
     try:
         lines = []
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
             if line.startswith(until):
                 break
-        assert lines, f"the command ended with {process.wait(PATIENCE)}"
+        impatience.cancel()
+        assert lines, "the command ended, or said nothing for too long"
         assert lines[-1].startswith(until), lines
         yield Running(process, lines, _ports(lines), _descendants(process.pid))
     finally:
+        impatience.cancel()
         if process.poll() is None:
             process.kill()
         process.wait()

@@ -46,7 +46,7 @@ def test_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("command", "unwanted"),
     [
-        ("schema", ["gateway.sandbox", "gateway.upstreams", "uvicorn", "minio"]),
+        ("schema", ["gateway.sandbox", "gateway.asgi", "uvicorn", "minio"]),
         ("sources", ["gateway.sandbox", "strawberry", "uvicorn", "minio"]),
     ],
 )
@@ -174,7 +174,7 @@ def test_serve_answers_until_it_is_stopped(tmp_path: Path, number: signal.Signal
             status = running.stop(number)
 
             # then
-            assert running.lines == [f"serving 1 sources at http://127.0.0.1:{port}/graphql; Ctrl-C stops"]
+            assert running.lines == [f"serving m0 at http://127.0.0.1:{port}/graphql; Ctrl-C stops"]
             assert answer.json() == {"data": {"record": {"attachments": {"totalCount": 10}}}}
             assert status == 0
             assert running.left_behind() == []

@@ -1,5 +1,6 @@
 """The demo: one command starts everything, and one signal stops all of it."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -62,6 +63,23 @@ def test_demo_that_is_killed_takes_its_children_along() -> None:
 
         # then
         assert status == -signal.SIGKILL
+        assert demo.left_behind() == []
+
+
+@pytest.mark.slow
+def test_demo_ends_with_its_sandbox(capfd: pytest.CaptureFixture[str]) -> None:
+    """Without its systems the demo would only show errors, so it says what happened and ends as a failure."""
+    # given
+    with started("demo", "--port", str(free_port()), until="ready ") as demo:
+        sandbox = demo.children[0]
+
+        # when
+        os.kill(sandbox, signal.SIGKILL)
+        status = demo.process.wait(PATIENCE)
+
+        # then
+        assert status == 1
+        assert capfd.readouterr().err == "attachment-gateway: the sandbox has ended\n"
         assert demo.left_behind() == []
 
 

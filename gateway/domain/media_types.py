@@ -18,6 +18,7 @@ for _extension, _media_type in {
     "odt": "application/vnd.oasis.opendocument.text",
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "rtf": "application/rtf",
+    "webp": "image/webp",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }.items():
     _TABLE.add_type(_media_type, f".{_extension}")

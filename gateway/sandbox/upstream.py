@@ -29,7 +29,8 @@ class Fault:
 
     ``delay`` is in seconds and comes before anything else; ``hold`` makes requests wait until the event is set
     (from whichever thread); ``status``, ``body`` and ``headers`` replace the answer; ``truncate`` cuts the real
-    answer after so many bytes. ``only`` chooses the requests it strikes; ``times`` ends it after so many strikes.
+    answer after so many bytes; ``torn`` lets the request take its whole effect, then breaks the connection before
+    the answer. ``only`` chooses the requests it strikes; ``times`` ends it after so many strikes.
     """
 
     delay: float = 0.0
@@ -38,6 +39,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     hold: threading.Event | None = None
     truncate: int | None = None
+    torn: bool = False
     only: Callable[[SeenRequest], bool] | None = None
     times: int | None = None
 
@@ -85,6 +87,9 @@ class SandboxUpstream:
             await _replace(fault, fault.status, send)
         elif fault.truncate is not None:
             await self.app(scope, receive, _truncating(send, fault.truncate))
+        elif fault.torn:
+            await self.app(scope, receive, _dropped)
+            await _break_off(send)
         else:
             await self.app(scope, receive, send)
 
@@ -141,6 +146,15 @@ async def _replace(fault: Fault, status: int, send: Send) -> None:
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": fault.body})
+
+
+async def _dropped(_: Message) -> None:
+    """Take what an application answers to nowhere."""
+
+
+async def _break_off(send: Send) -> None:
+    """Announce a body that never comes: the server then closes the connection, which is all it lets one do."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
 
 
 def _truncating(send: Send, limit: int) -> Send:

@@ -48,7 +48,14 @@ class S3Client(Minio):
         # With the region given the SDK doesn't ask the store for it before its first request.
         parts = urlsplit(endpoint)
         once_more = urllib3.Retry(
-            connect=1, read=1, redirect=0, status=0, other=0, raise_on_redirect=False, backoff_factor=0.1
+            connect=1,
+            read=1,
+            redirect=0,
+            status=0,
+            other=0,
+            raise_on_redirect=False,
+            respect_retry_after_header=False,
+            backoff_factor=0.1,
         )
         super().__init__(
             endpoint=parts.netloc,
@@ -130,7 +137,7 @@ def translated(exc: Exception) -> GatewayError:
     Conflict is an object that is another one than assumed, BadInput parts that make no object.
     """
     if isinstance(exc, S3Error):
-        return _refused(exc.code or "")
+        return _refused(exc.code or "", exc.response.headers.get("retry-after", ""))
     if isinstance(exc, ServerError) and exc.status_code == 412:  # noqa: PLR2004 - Precondition Failed, bodiless
         return _refused("PreconditionFailed")
     if isinstance(exc, InvalidResponseError | ServerError | ValueError | ParseError):
@@ -138,7 +145,7 @@ def translated(exc: Exception) -> GatewayError:
     return StorageUnavailable("The object store cannot be reached.")
 
 
-def _refused(code: str) -> GatewayError:
+def _refused(code: str, wait: str = "") -> GatewayError:
     if code in GONE:
         return NotFound("The object store has no such upload.")
     if code in SWAPPED:
@@ -146,7 +153,8 @@ def _refused(code: str) -> GatewayError:
     if code in BAD_PARTS:
         return BadInput("The parts do not make a whole: one is missing, has another ETag, or is too small.")
     if code in BUSY:
-        return StorageUnavailable("The object store asks for fewer requests.", retry_after=SLOW_DOWN)
+        seconds = float(wait) if wait.isdecimal() else SLOW_DOWN
+        return StorageUnavailable("The object store asks for fewer requests.", retry_after=seconds)
     if code in KEYS_REFUSED:
         return StorageUnavailable("The object store does not let the gateway's keys do this.")
     if code == "RequestTimeTooSkewed":

@@ -34,21 +34,14 @@ NATIVE_ID = re.compile(r"[1-9][0-9]*")
 MISSING = re.compile("does not exist|not found")
 LARGEST_REFUSAL = 16 * 1024
 """Bytes of a refused download's body that are read: its text is one line."""
-
-
-MEDIA_TYPES = MimeTypes()
-"""What Python knows by itself and the office formats: a table of the machine's own would change the answers."""
-for extension, media_type in {
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "odt": "application/vnd.oasis.opendocument.text",
-    "ods": "application/vnd.oasis.opendocument.spreadsheet",
-    "odp": "application/vnd.oasis.opendocument.presentation",
-    "rtf": "application/rtf",
-    "msg": "application/vnd.ms-outlook",
-}.items():
-    MEDIA_TYPES.add_type(media_type, f".{extension}")
+LARGEST_ID = 2**31 - 1
+"""What the database's integers hold; the server crashes on more."""
+HIDDEN_TYPES = frozenset({"signed_response", "summary_sheet"})
+"""Types that no list shows (`upstreams.md` 1.6)."""
+STATUSES = ("A_TRA", "TRA", "SEND_MASS")
+"""What a new attachment may be, and what one must be to be changed (`upstreams.md` 1.3, 1.4)."""
+EXTENSION = re.compile(r"[A-Za-z0-9]{1,32}")
+JSON = {"Content-Type": "application/json"}
 
 
 # Settings
@@ -72,75 +65,6 @@ class MaarchSettings(SourceSettings, frozen=True, kw_only=True):
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
             raise ValueError(f"There is no time zone named {self.timezone!r}.") from exc
-
-
-# Wire shapes
-
-
-class WireVersion(msgspec.Struct, rename="camel"):
-    """Another version of an attachment."""
-
-    res_id: int
-    relation: int | None = None
-
-
-class WireAttachment(msgspec.Struct, rename="camel"):
-    """An attachment in either form, of a list or of a single get (`upstreams.md` 1.5).
-
-    Only its identity is required: which of the others are there depends on the form and on the release.
-    """
-
-    res_id: int
-    res_id_master: int | None = None
-    chrono: str | None = None
-    title: str | None = None
-    typist: int | None = None
-    typist_label: str | None = None
-    modified_by: str | int | None = None
-    creation_date: str | None = None
-    modification_date: str | None = None
-    relation: int | None = None
-    status: str | None = None
-    type: str | None = None
-    type_label: str | None = None
-    in_signature_book: bool | None = None
-    in_send_attach: bool | None = None
-    external_state: Any = msgspec.field(name="external_state", default=None)
-    signatory: str | None = None
-    sign_date: str | None = None
-    signed_response: int | None = None
-    signatory_id: int | None = None
-    can_convert: bool | None = None
-    can_update: bool | None = None
-    can_delete: bool | None = None
-    format: str | None = None
-    recipient_id: int | None = None
-    recipient_type: str | None = None
-    origin_id: int | None = None
-    validation_date: str | None = None
-    fulltext_result: str | None = None
-    versions: list[WireVersion] | None = None
-
-
-class WireListing(msgspec.Struct, rename="camel"):
-    """The attachments of a mail."""
-
-    attachments: list[WireAttachment]
-    maileva_enabled: bool | None = None
-
-
-class WireRefusal(msgspec.Struct):
-    """A refusal, in the older form (``errors``) or as a problem object (`upstreams.md` 1.2)."""
-
-    errors: Any = None
-    detail: Any = None
-    title: Any = None
-
-    def text(self) -> str:
-        """Give the text that the server explains itself with, in lower case; it is compared, never shown."""
-        errors = list(self.errors.values()) if isinstance(self.errors, dict) else self.errors
-        first = next(iter(errors), None) if isinstance(errors, list) else errors
-        return str(first or self.detail or self.title or "").casefold()
 
 
 W = TypeVar("W")
@@ -281,79 +205,11 @@ class MaarchAdapter:
             return decode_json(response.body, WireRefusal, self.name).text()
         return ""
 
-    # Parsing
-
     def _native_id(self, ref_type: RefType, ref: Ref) -> str:
         """Give the number in a reference; the server crashes on anything else (`upstreams.md` 1.7)."""
         if ref.type is not ref_type or len(ref.key) != 1 or not NATIVE_ID.fullmatch(ref.key[0]):
             raise not_found(self.name)
         return ref.key[0]
-
-    def _mail(self, native_id: str) -> Record:
-        return Record(Ref(self.name, RefType.RECORD, (native_id,)), RecordKind.MAIL)
-
-    def _time(self, text: str | None) -> datetime | None:
-        """Read a local time; one that the end of summer time repeats is taken as its first occurrence."""
-        return parse_time(text, self.name, self._zone)
-
-    def _attachment(self, wire: WireAttachment, mail: Record) -> Attachment:
-        return Attachment(
-            ref=Ref(self.name, RefType.ATTACHMENT, (str(wire.res_id),)),
-            name=_name(wire),
-            size=None,
-            media_type=MEDIA_TYPES.guess_type(f"file.{wire.format}")[0] if wire.format else None,
-            created_at=self._time(wire.creation_date),
-            updated_at=self._time(wire.modification_date),
-            record=mail,
-            details=self._details(wire),
-            can_update=bool(wire.can_update),
-            can_delete=bool(wire.can_delete),
-        )
-
-    def _details(self, wire: WireAttachment) -> MaarchDetails:
-        return MaarchDetails(
-            native_id=str(wire.res_id),
-            chrono=text_or_none(wire.chrono),
-            title=text_or_none(wire.title),
-            status=text_or_none(wire.status),
-            type=text_or_none(wire.type),
-            type_label=text_or_none(wire.type_label),
-            version=wire.relation,
-            typist_id=wire.typist,
-            typist_name=text_or_none(wire.typist_label),
-            modified_by=_person(wire.modified_by),
-            in_signature_book=wire.in_signature_book,
-            in_mailing=wire.in_send_attach,
-            external_state=wire.external_state if isinstance(wire.external_state, dict) else {},
-            signatory_name=text_or_none(wire.signatory),
-            signatory_id=wire.signatory_id,
-            signed_at=self._time(wire.sign_date),
-            signed_response_id=wire.signed_response,
-            can_convert=wire.can_convert,
-            created_at_text=text_or_none(wire.creation_date),
-            updated_at_text=text_or_none(wire.modification_date),
-            format=text_or_none(wire.format),
-            recipient_id=wire.recipient_id,
-            recipient_type=text_or_none(wire.recipient_type),
-            origin_id=wire.origin_id,
-            validated_at=self._time(wire.validation_date),
-            text_extraction=text_or_none(wire.fulltext_result),
-            versions=tuple(
-                AttachmentVersion(str(other.res_id), other.relation) for other in wire.versions or ()
-            ),
-        )
-
-
-def _name(wire: WireAttachment) -> str:
-    """Make a file name: the server has none, only a title, which may be missing, and a format."""
-    name = wire.title or wire.chrono or str(wire.res_id)
-    suffix = f".{wire.format}" if wire.format else ""
-    return name if name.casefold().endswith(suffix.casefold()) else name + suffix
-
-
-def _person(name: str | int | None) -> str | None:
-    """Give the name of who changed an attachment, or the number where the server did not look the name up."""
-    return text_or_none(str(name)) if name is not None else None
 
 
 def _size(stream: Stream) -> int | None:

@@ -76,9 +76,10 @@ async def _descendants(
     last: LastEntries = UNSET,
     before: Before = UNSET,
 ) -> "EntryConnection":
-    folder = await in_tree(root, info)
-    below = branch_of(folder)
-    return walk(root, below.folders, below.files, depth, page_request(first, after, last, before))
+    request = page_request(first, after, last, before)
+    check_walk(depth, request)  # refused before anything is asked of the source
+    below = branch_of(await in_tree(root, info))
+    return walk(root, below.folders, below.files, depth, request)
 
 
 # The flat list of what is below a folder
@@ -95,6 +96,13 @@ class WalkedEdge(Edge[Any]):
 EntryConnection = Connection[Any]
 
 
+def check_walk(depth: int, request: PageRequest) -> None:
+    """Refuse what no walk can have, by BadInput: a depth or a size outside its bounds."""
+    if not 1 <= depth <= DEEPEST:
+        raise BadInput(f"`depth` must be 1 to {DEEPEST}.")
+    request.size(LARGEST_WALK)
+
+
 def walk(
     top: model.Folder | model.Library,
     folders: Sequence[model.Folder],
@@ -103,8 +111,6 @@ def walk(
     request: PageRequest,
 ) -> EntryConnection:
     """List what is below a folder or library, one page of it. Raises BadInput and BadCursor."""
-    if not 1 <= depth <= DEEPEST:
-        raise BadInput(f"`depth` must be 1 to {DEEPEST}.")
     entries = list(descendants(folders, files, depth))
     page: Page[TreeEntry] = paginate(
         entries,

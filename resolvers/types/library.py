@@ -17,6 +17,7 @@ from resolvers.types.folder import (
     Folder,
     FolderEntryConnection,
     LastEntries,
+    check_walk,
     tree_of,
     walk,
 )
@@ -43,8 +44,10 @@ async def _descendants(
     last: LastEntries = UNSET,
     before: Before = UNSET,
 ) -> EntryConnection:
+    request = page_request(first, after, last, before)
+    check_walk(depth, request)  # refused before anything is asked of the source
     tree = await tree_of(root, info)
-    return walk(root, tree.folders, tree.files, depth, page_request(first, after, last, before))
+    return walk(root, tree.folders, tree.files, depth, request)
 
 
 @strawberry.type(

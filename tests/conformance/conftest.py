@@ -3,5 +3,9 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.conformance.adapter_suite", "tests.conformance.store_suite", "tests.conformance.subject"
+    "tests.conformance.adapter_suite",
+    "tests.conformance.store_suite",
+    "tests.conformance.subject",
+    "tests.conformance.upload_suite",
+    "tests.conformance.uploading",
 )

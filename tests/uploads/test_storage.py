@@ -271,6 +271,27 @@ async def test_failures_have_one_name(
     assert raised.value.retryable
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"), [({"retry-after": "7"}, 7.0), ({}, 1.0)], ids=["told", "not told"]
+)
+async def test_a_busy_store_says_when_to_come_back(
+    troubled: tuple[SandboxUpstream, str], header: dict[str, str], seconds: float
+) -> None:
+    """A store that is asked too much is not asked again at once, and its Retry-After reaches the caller."""
+    # given
+    proxy, origin = troubled
+    staging = StagingStore(StoreSettings(**(SETTINGS | {"endpoint": origin})))
+    proxy.fault = Fault(status=503, body=b"<Error><Code>SlowDown</Code></Error>", headers=XML | header)
+
+    # when
+    told = await failure(staging.create_multipart("staging/key", "text/plain"))
+    await staging.aclose()
+
+    # then
+    assert told.retry_after == seconds
+    assert len(proxy.requests) == 1
+
+
 async def test_a_store_that_is_down_is_told() -> None:
     """No connection is the same failure, of whatever is asked, and soon; no address is in its text."""
     # given

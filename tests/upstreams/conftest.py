@@ -2,4 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.adapter_suite", "tests.conformance.subject")
+pytest.register_assert_rewrite(
+    "tests.conformance.adapter_suite",
+    "tests.conformance.subject",
+    "tests.conformance.upload_suite",
+    "tests.conformance.uploading",
+)

@@ -1,0 +1,236 @@
+"""Carries one staged file to its source: a step at a time, each written down before it is taken.
+
+A worker holds the ticket's lease and fence. Whatever crashes, the journal says how far it was, and the next worker
+goes on from there: an attempt that was under way is *reconciled* with the source, never sent again blindly.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.changes import UploadItem
+from gateway.domain.errors import (
+    BadInput,
+    Conflict,
+    Forbidden,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    QuotaExceeded,
+    RateLimited,
+    Unauthenticated,
+    UnknownSource,
+    Unsupported,
+)
+from gateway.domain.refs import Ref
+from gateway.transport.call import Call
+from gateway.uploads.journal import Journal
+from gateway.uploads.naming import settled_name
+from gateway.uploads.storage import StagingStore
+from gateway.uploads.tickets import AlreadyTaken, OnConflict, StaleFence, Ticket, TicketState
+from gateway.uploads.verification import verify
+from gateway.upstreams.base import Adapter, SupportsUpload
+
+log = logging.getLogger(__name__)
+
+DEFINITE = (
+    BadInput, Conflict, Forbidden, NotFound, QuotaExceeded, RateLimited, Unauthenticated, Unsupported,
+)  # fmt: skip
+"""What an adapter raises only when nothing was made at the source, or what was made is gone again."""
+REPORT_EVERY = 1024 * 1024
+"""Bytes between two notes of the progress."""
+_S = TicketState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds: how long one transfer may take, and how long an attempt without an answer may still take effect."""
+
+    transfer: float = 600.0
+    settling: float = 2.0
+
+
+@dataclass(slots=True)
+class Transfer:
+    """Drives one claimed ticket as far as it goes."""
+
+    journal: Journal
+    store: StagingStore
+    sources: Mapping[str, Adapter]
+    patience: Patience
+
+    async def drive(self, ticket: Ticket) -> Ticket:
+        """Take every step that can be taken and give the ticket as it is then.
+
+        Raises the GatewayError of a step that may succeed later (the store or the source is away, the bytes have not
+        arrived), and StaleFence where another worker has taken over; the ticket then stays where it was.
+        """
+        steps = {
+            _S.PENDING: self._verify,
+            _S.FAILED: self._verify,
+            _S.VERIFIED: self._send,
+            _S.SENDING: self._reconcile,
+            _S.SENT: self._clean_up,
+        }
+        while step := steps.get(ticket.state):
+            if ticket.state is _S.FAILED and not ticket.may_be_retried:
+                break
+            before, ticket = ticket.state, await step(ticket)
+            if ticket.state is _S.FAILED and before is not _S.FAILED:
+                break  # a failure is the answer; trying again is for the next call
+        return ticket
+
+    # Steps
+
+    async def _verify(self, ticket: Ticket) -> Ticket:
+        try:
+            facts = await verify(ticket, self.store)
+        except BadInput as exc:
+            return await self._fail(ticket, exc)
+        return await self.journal.advance(ticket, _S.VERIFIED, **facts)
+
+    async def _send(self, ticket: Ticket) -> Ticket:
+        try:
+            name = await self._settled_name(ticket)
+        except DEFINITE as exc:
+            return await self._fail(ticket, exc)
+        ticket = await self.journal.advance(ticket, _S.SENDING, name=name)
+        progress = _Progress(self.journal, self.store, ticket)
+        try:
+            item, adapter = await self._item(ticket)
+            call = Call.lasting(self.patience.transfer)
+            ref = await adapter.upload(item, progress.open, call, progress.note)
+        except StaleFence:
+            raise
+        except DEFINITE as exc:
+            if not progress.broken:
+                return await self._fail(progress.ticket, exc)
+            return await self._after_doubt(progress.ticket, exc)
+        except GatewayError as exc:
+            return await self._after_doubt(progress.ticket, exc)
+        return await self.journal.advance(progress.ticket, _S.SENT, result=ref.to_id())
+
+    async def _after_doubt(self, ticket: Ticket, cause: GatewayError) -> Ticket:
+        """Find out at once what an attempt without an answer did; if nothing, its cause is the answer."""
+        log.info("upload %s: attempt %s has no answer (%s)", ticket.id, ticket.attempt, cause.code)
+        await asyncio.sleep(self.patience.settling)
+        ticket = await self._reconcile(ticket)
+        if ticket.state is _S.VERIFIED:
+            return await self._fail(ticket, cause)
+        return ticket
+
+    async def _reconcile(self, ticket: Ticket) -> Ticket:
+        """Ask the source what the last attempt did: SENT, VERIFIED when it provably did nothing, else UNKNOWN."""
+        try:
+            ref = await self._find(ticket)
+            if ref is None:
+                return await self.journal.advance(ticket, _S.VERIFIED)
+            return await self.journal.adopt(ticket, ref.to_id())
+        except (OutcomeUnknown, AlreadyTaken) as exc:
+            code = OutcomeUnknown.code
+            return await self.journal.advance(ticket, _S.UNKNOWN, error_code=code, error_message=exc.message)
+
+    async def _find(self, ticket: Ticket) -> Ref | None:
+        """Find what an attempt made; raises OutcomeUnknown where it may be that of another ticket with other bytes."""
+        item, adapter = await self._item(ticket)
+        ref = await adapter.reconcile(item, Call.lasting(self.patience.transfer))
+        if ref is not None and await self._is_contested(ticket):
+            raise OutcomeUnknown("Another upload of the same name and size may have made it.")
+        return ref
+
+    async def _clean_up(self, ticket: Ticket) -> Ticket:
+        await self.store.remove(ticket.object_key)
+        return await self.journal.advance(ticket, _S.FINALIZED)
+
+    # What the steps are made of
+
+    async def _fail(self, ticket: Ticket, error: GatewayError) -> Ticket:
+        return await self.journal.advance(ticket, _S.FAILED, error_code=error.code, error_message=error.message)
+
+    async def _settled_name(self, ticket: Ticket) -> str:
+        """Settle the name before anything is sent, where other files of the target have a say in it."""
+        target = Ref.from_id(ticket.target)
+        call = Call.lasting(self.patience.transfer)
+        return await settled_name(ticket.name, ticket.on_conflict, self._source(target), target, call)
+
+    def _source(self, target: Ref) -> Adapter:
+        adapter = self.sources.get(target.source)
+        if adapter is None:
+            raise UnknownSource(f"There is no source named {target.source!r}.")
+        return adapter
+
+    async def _is_contested(self, ticket: Ticket) -> bool:
+        """Tell whether a found object may be that of another ticket in doubt, which holds other bytes."""
+        rivals = await self.journal.rivals(ticket)
+        return any(
+            (rival.name, rival.size) == (ticket.name, ticket.size)
+            and rival.verified_sha256 != ticket.verified_sha256
+            for rival in rivals
+        )
+
+    async def _item(self, ticket: Ticket) -> tuple[UploadItem, SupportsUpload]:
+        target = Ref.from_id(ticket.target)
+        adapter = self._source(target)
+        if not isinstance(adapter, SupportsUpload):
+            raise Unsupported("This source takes no uploads.", source=target.source)
+        claimed = await self.journal.by_target(ticket.target, but=ticket.id)
+        return _item_of(ticket, target, frozenset(map(Ref.from_id, claimed))), adapter
+
+
+def _item_of(ticket: Ticket, target: Ref, claimed: frozenset[Ref]) -> UploadItem:
+    started_at: datetime = ticket.sending_since or ticket.updated_at
+    return UploadItem(
+        target=target,
+        name=ticket.name,
+        media_type=ticket.media_type,
+        size=ticket.size,
+        sha256=ticket.verified_sha256 or ticket.sha256 or "",
+        options={**ticket.options, "replace": ticket.on_conflict is OnConflict.REPLACE},
+        marker=ticket.id,
+        started_at=started_at,
+        notes=ticket.notes,
+        claimed=claimed,
+    )
+
+
+class _Progress:
+    """The staged bytes on their way, and the notes of the adapter that carries them.
+
+    ``broken`` says that reading the staged bytes failed, so that what the source got is not known.
+    """
+
+    def __init__(self, journal: Journal, store: StagingStore, ticket: Ticket) -> None:
+        self.ticket = ticket
+        self.broken = False
+        self._journal = journal
+        self._store = store
+
+    async def note(self, notes: Mapping[str, str]) -> None:
+        """Write down what the adapter needs to remember."""
+        self.ticket = await self._journal.note(self.ticket, **notes)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the staged bytes, which must still be those that were verified."""
+        try:
+            async with self._store.open(self.ticket.object_key, self.ticket.etag or "") as chunks:
+                yield self._counted(chunks)
+        except GatewayError:
+            self.broken = True
+            raise
+
+    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        carried = told = 0
+        try:
+            async for chunk in chunks:
+                yield chunk
+                carried += len(chunk)
+                if carried - told >= REPORT_EVERY:
+                    await self._journal.carried(self.ticket, carried)
+                    told = carried
+        except GatewayError:
+            self.broken = True
+            raise
