@@ -1,21 +1,27 @@
-"""The composition root: settings become sources, loaders, schema and the application."""
+"""The composition root: settings become sources, journal, store, schema and the application."""
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 
 from gateway.context import RequestContext
-from gateway.links import ContentLinks
+from gateway.links import ContentLinks, utc_now
 from gateway.settings import Settings
 from gateway.transport.call import Call
+from gateway.uploads.journal import Journal
+from gateway.uploads.service import UploadService
+from gateway.uploads.storage import StagingStore
+from gateway.uploads.sweeper import Sweeper
 from gateway.upstreams.base import Adapter
 from gateway.upstreams.registry import open_source
 from gateway.web.app import make_app
 from gateway.web.content import ContentEndpoint
 from gateway.web.graphiql import graphiql_page, load_examples
 from gateway.web.graphql import EndpointSettings, GraphQLEndpoint
+from gateway.web.live import LiveEndpoint
 from resolvers.execution.executor import Executor
 from resolvers.schema import make_schema, print_schema
 
@@ -27,26 +33,62 @@ def open_sources(settings: Settings) -> Mapping[str, Adapter]:
     return {source.name: open_source(source) for source in settings.sources}
 
 
+class Parts:
+    """What the requests of one process share; the journal and the uploads are there while the application runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sources = open_sources(settings)
+        self.links = ContentLinks(_content_key(settings), settings.public_url)
+        self.journal: Journal | None = None
+        self.uploads: UploadService | None = None
+
+    def make_context(self, call: Call) -> RequestContext:
+        """Make the context of one request."""
+        return RequestContext.make(call, self.sources, self.links, self.journal, self.uploads)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the journal and the store, work on uploads meanwhile, and close everything at the end."""
+        async with AsyncExitStack() as stack:
+            for source in self.sources.values():
+                stack.push_async_callback(source.aclose)
+            self.journal = await Journal.open(self.settings.journal, utc_now)
+            stack.push_async_callback(self.journal.aclose)
+            if self.settings.store is not None:
+                store = StagingStore(self.settings.store)
+                stack.push_async_callback(store.aclose)
+                self.uploads = UploadService(self.journal, store, self.sources)
+                stack.push_async_callback(self.uploads.aclose)
+                await stack.enter_async_context(_sweeping(Sweeper(self.uploads)))
+            yield
+
+
 def create_app(settings: Settings) -> Starlette:
     """Make the application of these settings. Call it inside the process that serves it, before the loop runs."""
-    sources = open_sources(settings)
-    links = ContentLinks(_content_key(settings), settings.public_url)
-
-    def make_context(call: Call) -> RequestContext:
-        return RequestContext.make(call, sources, links)
-
-    async def close() -> None:
-        await asyncio.gather(*(source.aclose() for source in sources.values()))
-
+    parts = Parts(settings)
+    schema = make_schema()
     explored = settings.profile != "production"
     endpoint = GraphQLEndpoint(
-        Executor(make_schema(), suggestions=explored),
-        make_context,
+        Executor(schema, suggestions=explored),
+        parts.make_context,
         EndpointSettings(settings.deadline, settings.largest_request, traces=explored),
         graphiql_page(load_examples() if settings.profile == "demo" else ()) if explored else None,
     )
-    content = ContentEndpoint(sources, links, settings.deadline)
-    return make_app(endpoint, content, print_schema(), close)
+    content = ContentEndpoint(parts.sources, parts.links, settings.deadline)
+    live = LiveEndpoint(schema, parts.make_context)
+    return make_app(endpoint, live, content, print_schema(), parts.running)
+
+
+@asynccontextmanager
+async def _sweeping(sweeper: Sweeper) -> AsyncIterator[None]:
+    task = asyncio.create_task(sweeper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _content_key(settings: Settings) -> bytes:

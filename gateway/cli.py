@@ -93,7 +93,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     except (SettingsError, CannotListenError) as exc:
         return _mistake(exc)
     names = ", ".join(source.name for source in settings.sources)
-    print(f"serving {names} at http://{settings.host}:{settings.port}/graphql; Ctrl-C stops", flush=True)
+    print(f"serving {names} at {settings.origin}/graphql; Ctrl-C stops", flush=True)
     return 0 if serve(make_server(create_app(settings)), listener) else 1
 
 

@@ -8,7 +8,10 @@ from gateway.links import ContentLinks
 from gateway.loaders.children import AttachmentListingByRecordLoader, TreeByLibraryLoader
 from gateway.loaders.entries import EntryByRefLoader
 from gateway.transport.call import Call
+from gateway.uploads.journal import Journal
+from gateway.uploads.service import UploadService
 from gateway.upstreams.base import Adapter
+from gateway.writes import Writer
 
 
 @dataclass(slots=True)
@@ -18,6 +21,21 @@ class Loaders:
     entries: EntryByRefLoader
     attachments: AttachmentListingByRecordLoader
     trees: TreeByLibraryLoader
+
+    @classmethod
+    def make(cls, sources: Mapping[str, Adapter], call: Call) -> "Loaders":
+        """Make empty loaders."""
+        return cls(
+            EntryByRefLoader(sources, call),
+            AttachmentListingByRecordLoader(sources, call),
+            TreeByLibraryLoader(sources, call),
+        )
+
+    def close(self) -> None:
+        """Cancel the batches that run."""
+        self.entries.close()
+        self.attachments.close()
+        self.trees.close()
 
 
 @dataclass(slots=True)
@@ -31,17 +49,27 @@ class RequestContext:
     sources: Mapping[str, Adapter]
     links: ContentLinks
     loaders: Loaders
+    writer: Writer
+    uploads: UploadService | None = None
     partial: list[tuple[GatewayError, list[str | int]]] = field(default_factory=list)
 
     @classmethod
-    def make(cls, call: Call, sources: Mapping[str, Adapter], links: ContentLinks) -> "RequestContext":
+    def make(
+        cls,
+        call: Call,
+        sources: Mapping[str, Adapter],
+        links: ContentLinks,
+        journal: Journal | None = None,
+        uploads: UploadService | None = None,
+    ) -> "RequestContext":
         """Make the context of a request with loaders of its own."""
-        loaders = Loaders(
-            EntryByRefLoader(sources, call),
-            AttachmentListingByRecordLoader(sources, call),
-            TreeByLibraryLoader(sources, call),
-        )
-        return cls(call, sources, links, loaders)
+        writer = Writer(journal=journal, call=call)
+        return cls(call, sources, links, Loaders.make(sources, call), writer, uploads)
+
+    def forget(self) -> None:
+        """Forget what was loaded before a write: what is read after it is read anew."""
+        self.loaders.close()
+        self.loaders = Loaders.make(self.sources, self.call)
 
     def source(self, name: str) -> Adapter:
         """Find a source by its name; raises UnknownSource."""
@@ -51,6 +79,4 @@ class RequestContext:
 
     def close(self) -> None:
         """Cancel what still runs for this request."""
-        self.loaders.entries.close()
-        self.loaders.attachments.close()
-        self.loaders.trees.close()
+        self.loaders.close()

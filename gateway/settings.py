@@ -19,6 +19,7 @@ import msgspec
 from gateway.domain.secret import Secret
 from gateway.toml_lines import Path as Keys
 from gateway.toml_lines import find_lines, line_of
+from gateway.uploads.storage import StoreSettings
 from gateway.upstreams.base import SourceSettings
 from gateway.upstreams.registry import KINDS
 
@@ -26,6 +27,8 @@ Profile = Literal["demo", "development", "production"]
 
 ENVIRONMENT = "ATTACHMENT_GATEWAY_"
 """What the environment variables that override top-level keys begin with."""
+TABLES = frozenset({"sources", "store"})
+"""The top-level keys that are tables, which no variable overrides."""
 SOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 CONTENT_KEY = re.compile(r"[0-9A-Fa-f]{64}")
 LINK_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -49,9 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ``public_url`` is where browsers reach the gateway, by default ``http://{host}:{port}``; ``deadline`` the
     seconds an operation may take, ``largest_request`` the bytes of a GraphQL request, ``content_key`` 64 hex digits
     that seal download links: every replica needs the same ones, and without them links end with the process.
+    ``journal`` is where writes are written down, a SQLite file or a PostgreSQL database; without a ``store`` the
+    gateway takes no uploads.
     """
 
     sources: tuple[SourceSettings, ...]
+    store: StoreSettings | None = None
+    journal: str = "sqlite:///attachment-gateway.db"
     profile: Profile = "development"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -62,11 +69,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         """Fill in the public address; raises ValueError for what is missing in this profile."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        address = self.public_url or f"http://{host}:{self.port}"
-        msgspec.structs.force_setattr(self, "public_url", address.rstrip("/"))
+        msgspec.structs.force_setattr(self, "public_url", (self.public_url or self.origin).rstrip("/"))
         if self.profile == "production" and self.content_key is None:
             raise ValueError("`profile` production needs the key `content_key`")
+
+    @property
+    def origin(self) -> str:
+        """Where the gateway itself listens."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
 class SettingsError(Exception):
@@ -90,7 +100,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     _check_unique(document, [source.name for source in sources])
     if not sources:
         document.fail("there is no [[sources]] table")
-    settings: Settings = table.make(Settings, sources=sources, **_overrides(document))
+    settings: Settings = table.make(Settings, sources=sources, store=_store(document), **_overrides(document))
     return settings
 
 
@@ -200,6 +210,17 @@ def _source(document: _Document, position: int, entry: dict[str, Any]) -> Source
         table.fail(f"unknown kind {kind!r}{table.within}{_suggestion(str(kind), KINDS)}", "kind")
     source: SourceSettings = table.make(KINDS[kind].settings)
     return source
+
+
+def _store(document: _Document) -> StoreSettings | None:
+    """Make the settings of the object store, where there are such."""
+    entry = document.values.get("store")
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        document.fail("the store must be a table [store]", "store")
+    store: StoreSettings = _Table(document, ("store",), entry, "[store]").make(StoreSettings)
+    return store
 
 
 def _check_unique(document: _Document, names: list[str]) -> None:
@@ -328,7 +349,7 @@ def _overrides(document: _Document) -> dict[str, Any]:
     for field in msgspec.structs.fields(Settings):
         variable = ENVIRONMENT + field.name.upper()
         given = _given(document.environ, variable, secret=_is_secret(field.type))
-        if field.name == "sources" or given is None:
+        if field.name in TABLES or given is None:
             continue
         try:
             found[field.name] = _convert(document, field.name, given, field.type, strict=False)

@@ -14,7 +14,7 @@ from gateway.domain.ordering import Direction, OrderField
 E = TypeVar("E", bound=type[Enum])
 
 
-def _described(cls: E, name: str, description: str, values: Mapping[Enum, str]) -> E:
+def described(cls: E, name: str, description: str, values: Mapping[Enum, str]) -> E:
     """Give an enum its GraphQL name and descriptions; a value that lacks one cannot be defined."""
     definition = strawberry.enum(cls, name=name, description=description)
     for value in definition.__strawberry_definition__.values:  # type: ignore[attr-defined]
@@ -22,7 +22,7 @@ def _described(cls: E, name: str, description: str, values: Mapping[Enum, str]) 
     return cls
 
 
-_described(
+described(
     SourceKind,
     "SourceKind",
     "The upstream systems that the gateway speaks to.",
@@ -34,7 +34,7 @@ _described(
         SourceKind.MAARCH: "Maarch Courrier or MEM Courrier: attachments of mails.",
     },
 )
-_described(
+described(
     RecordKind,
     "RecordKind",
     "What attachments hang on.",
@@ -45,7 +45,7 @@ _described(
         RecordKind.MESSAGE: "An e-mail message of a Direct Mail project.",
     },
 )
-_described(
+described(
     FileState,
     "FileState",
     "Whether the bytes of a file have arrived at its source.",
@@ -54,7 +54,7 @@ _described(
         FileState.PENDING: "The file is announced, but its bytes have not arrived: there is nothing to download.",
     },
 )
-_described(
+described(
     Placement,
     "FolderPlacement",
     "Whether a folder stands where its source says.",
@@ -64,7 +64,7 @@ _described(
         Placement.ORPHAN: "The folder's parent is not there, so it stands at the root here.",
     },
 )
-_described(
+described(
     Operation,
     "Operation",
     "What a source may be able to do.",
@@ -80,7 +80,7 @@ _described(
         Operation.UPLOAD: "Take new files.",
     },
 )
-_described(
+described(
     OrderField,
     "StoredFileOrderField",
     "What files can be ordered by. Where a source does not tell the value, the file comes last.",
@@ -91,7 +91,7 @@ _described(
         OrderField.UPDATED_AT: "When it last changed: its creation, where no change is known.",
     },
 )
-_described(
+described(
     Direction,
     "OrderDirection",
     "Which end comes first.",
@@ -103,7 +103,7 @@ _described(
 
 _CODES = {cls.code: cls.meaning for cls in error_classes()}
 ErrorCode = Enum("ErrorCode", {code: code for code in _CODES})  # type: ignore[misc]
-_described(
+described(
     ErrorCode,
     "ErrorCode",
     "What went wrong, as in `errors[].extensions.code`.",

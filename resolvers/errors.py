@@ -32,7 +32,8 @@ def as_gateway_error(error: GraphQLError) -> GatewayError:
         original = original.original_error
     if isinstance(original, GatewayError):
         return original
-    if original is None or isinstance(original, GraphQLError):
+    executed = error.path is not None
+    if not executed and (original is None or isinstance(original, GraphQLError)):
         return InvalidDocument(error.message)
     return InternalError(MASKED)
 

@@ -1,5 +1,6 @@
 """The root of all queries."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -8,9 +9,9 @@ from strawberry import UNSET
 
 from gateway.context import RequestContext
 from gateway.domain import model
-from gateway.domain.errors import BadIdentifier, BadInput, GatewayError
+from gateway.domain.errors import BadInput, GatewayError
 from gateway.domain.refs import Ref, RefType
-from gateway.upstreams.base import Adapter, describe
+from gateway.upstreams.base import describe
 from resolvers.connections import After, Before, Connection, First, Last, page_request
 from resolvers.lookups import LibraryLookup, PlaceLookup, RecordLookup, find_library, find_record
 from resolvers.stored_files import StoredFileConnection, merged_files
@@ -19,8 +20,11 @@ from resolvers.types.listing import StoredFileFilter, StoredFileOrder
 from resolvers.types.node import Info, Node, resolved
 from resolvers.types.record import Record
 from resolvers.types.source import Source
+from resolvers.types.staged_upload import StagedUpload, Upload, find_upload
 
 MOST_KEYS = 100
+FREE = frozenset({RefType.RECORD, RefType.LIBRARY, RefType.SOURCE})
+"""What is known by its reference alone."""
 NO_IDENTIFIER = "This is not an identifier of this gateway."
 
 
@@ -33,7 +37,7 @@ async def _node(
     *,
     id: Annotated[strawberry.ID, strawberry.argument(description="The opaque global identifier.")],  # noqa: A002
 ) -> Any:
-    outcome = (await _load_nodes([id], info.context))[0]
+    outcome = (await _load_nodes([id], info))[0]
     if isinstance(outcome, GatewayError):
         raise outcome
     return outcome
@@ -48,59 +52,36 @@ async def _nodes(
     ],
 ) -> Sequence[Any]:
     _bounded(ids, "ids")
-    return await _load_nodes(ids, info.context)
+    return await _load_nodes(ids, info)
 
 
-async def _load_nodes(ids: Sequence[str], context: RequestContext) -> list[Any]:
+async def _load_nodes(ids: Sequence[str], info: Info) -> list[Any]:
     """Load each identifier's object; a failure is an exception in its place, which nulls that place alone."""
-    refs = [_ref(text) for text in ids]
-    loaded = await context.loaders.entries.load_many(
-        ref for ref in refs if isinstance(ref, Ref) and not _free(ref)
-    )
-    entries = iter(loaded)
-    return [
-        ref if isinstance(ref, GatewayError) else _known(ref, context) if _free(ref) else next(entries)
-        for ref in refs
-    ]
+    return await asyncio.gather(*(_load_node(text, info) for text in ids))
 
 
-def _ref(text: str) -> Ref | GatewayError:
+async def _load_node(text: str, info: Info) -> Any:
     try:
-        return Ref.from_id(text)
+        ref = Ref.from_id(text)
+        if ref.type in FREE:
+            return _known(ref, info.context)
+        if ref.type is RefType.UPLOAD:
+            return await find_upload(ref, info)
+        return await info.context.loaders.entries.load(ref)
     except GatewayError as exc:
         return exc
 
 
-def _free(ref: Ref) -> bool:
-    """Tell whether an object is known by its reference alone."""
-    return ref.type in (RefType.RECORD, RefType.LIBRARY, RefType.SOURCE)
-
-
-def _known(ref: Ref, context: RequestContext) -> model.Record | model.Library | model.Source | GatewayError:
-    try:
-        adapter = context.source(ref.source)
-    except GatewayError as exc:
-        return exc
+def _known(ref: Ref, context: RequestContext) -> model.Record | model.Library | model.Source:
+    """Make an object that is known by its reference alone; raises UnknownSource and BadInput."""
+    adapter = context.source(ref.source)
     if ref.type is RefType.SOURCE:
-        source = describe(adapter)
-        return source if source.ref == ref else BadIdentifier(NO_IDENTIFIER)
-    if ref.type is RefType.RECORD:
-        return _record_of(ref, adapter)
-    return _library_of(ref, adapter)
-
-
-def _record_of(ref: Ref, adapter: Adapter) -> model.Record | GatewayError:
+        return describe(adapter)
+    if ref.type is RefType.LIBRARY:
+        return model.Library(ref)
     if adapter.record_kind is None:
-        return BadInput("The source has no records.", source=ref.source)
+        raise BadInput("The source has no records.", source=ref.source)
     return model.Record(ref, adapter.record_kind)
-
-
-def _library_of(ref: Ref, adapter: Adapter) -> model.Library | GatewayError:
-    if adapter.record_kind is not None:
-        return BadInput("The source has no libraries.", source=ref.source)
-    if len(ref.key) != len(("organization", "year")):
-        return BadIdentifier(NO_IDENTIFIER)
-    return model.Library(ref)
 
 
 # Sources
@@ -182,6 +163,15 @@ async def _stored_files(
     return await merged_files(in_, page_request(first, after, last, before), where, order_by, info)
 
 
+async def _staged_upload(
+    root: None,  # noqa: ARG001
+    info: Info,
+    *,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The identifier of its creation.")],  # noqa: A002
+) -> Upload:
+    return await find_upload(Ref.from_id(id), info)
+
+
 def _bounded(keys: Sequence[object], name: str) -> None:
     if not 1 <= len(keys) <= MOST_KEYS:
         raise BadInput(f"`{name}` takes 1 to {MOST_KEYS}.")
@@ -216,4 +206,7 @@ class Query:
     )
     stored_files: StoredFileConnection | None = resolved(
         _stored_files, "The files of several records and libraries, of any sources, merged into one order."
+    )
+    staged_upload: StagedUpload | None = resolved(
+        _staged_upload, "An upload on its way, with its progress. No upstream request."
     )

@@ -46,8 +46,8 @@ def test_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("command", "unwanted"),
     [
-        ("schema", ["gateway.sandbox", "gateway.asgi", "uvicorn", "minio"]),
-        ("sources", ["gateway.sandbox", "strawberry", "uvicorn", "minio"]),
+        ("schema", ["gateway.sandbox", "gateway.asgi", "uvicorn"]),
+        ("sources", ["gateway.sandbox", "strawberry", "uvicorn"]),
     ],
 )
 def test_command_imports_what_it_needs(tmp_path: Path, command: str, unwanted: list[str]) -> None:
@@ -83,7 +83,7 @@ def test_sources_tells_what_works(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert status == 1
     assert header.split() == ["NAME", "KIND", "HOST", "MS", "WORKS"]
     assert works.split()[:3] == ["m0", "maarch", origin.removeprefix("http://")]
-    assert works.endswith("list, fetch, download")
+    assert "  list, fetch, download" in works
     assert fails.split()[:3] == ["m1", "maarch", NOBODY.removeprefix("http://")]
     assert fails.endswith("no: UNAVAILABLE The source cannot be reached.")
     assert works.index("list") == fails.index("no:") == header.index("WORKS")

@@ -158,10 +158,7 @@ MISTAKES = {
     ),
     "unlike any key": (
         f"colour = 1\n{MAARCH}",
-        (
-            "gateway.toml:1: unknown key 'colour'; there are content_key, deadline, host, largest_request, port,"
-            " profile, public_url, sources"
-        ),
+        ("gateway.toml:1: unknown key 'colour'; there are " + ", ".join(sorted(Settings.__struct_fields__))),
     ),
     "missing key": (
         changed('username = "gateway"\n', ""),

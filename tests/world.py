@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 from gateway.asgi import create_app
 from gateway.sandbox.server import in_thread
-from gateway.sandbox.store import Store
+from gateway.sandbox.store import BUCKET, Store
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.sandbox.world import SERVERS, make_apps, make_sources
 from gateway.settings import Settings
@@ -60,7 +61,10 @@ def running_world(store: Store | None = None, **settings: Any) -> Iterator[World
         for name, app in make_apps(origins, store).items():
             upstreams[name].app = app
         sources = tuple(_changed(source, changes) for source in make_sources(origins))
-        app = create_app(Settings(profile="demo", sources=sources, **settings))
+        folder = stack.enter_context(TemporaryDirectory(prefix="gateway-"))
+        settings = {"journal": f"sqlite:///{folder}/journal.db", **settings}
+        staging = None if store is None else store.settings(BUCKET)
+        app = create_app(Settings(profile="demo", sources=sources, store=staging, **settings))
         client = stack.enter_context(httpx.Client(timeout=PATIENCE))
         yield World(stack.enter_context(in_thread(app, lifespan="on")), upstreams, client)
 

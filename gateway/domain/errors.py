@@ -5,7 +5,8 @@ GatewayError
 │   ├── InvalidDocument  INVALID_DOCUMENT    a GraphQL document or variables that the schema refuses
 │   ├── BadIdentifier    BAD_IDENTIFIER      text that is no identifier of this gateway
 │   ├── BadCursor        BAD_CURSOR          text that is no cursor of the field it was given to
-│   └── TooLarge         TOO_LARGE           more bytes than the source takes
+│   ├── TooLarge         TOO_LARGE           more bytes than the source takes
+│   └── KeyReused        KEY_REUSED          an idempotency key of another request
 ├── NotFound             NOT_FOUND           not there, or not the caller's
 ├── UnknownSource        UNKNOWN_SOURCE      no source of this name is configured
 ├── Unsupported          UNSUPPORTED         the source cannot do this at all
@@ -89,6 +90,14 @@ class TooLarge(BadInput):
     code = "TOO_LARGE"
     meaning = "The file is larger than the source accepts."
     advice = "Compare with `sources { capabilities { maxBytes } }` before sending."
+
+
+class KeyReused(BadInput):
+    """An idempotency key that another request was sent with."""
+
+    code = "KEY_REUSED"
+    meaning = "The `idempotencyKey` was used for another request within 24 hours."
+    advice = "Make a new key for a new request; send the same key only with the same request."
 
 
 class NotFound(GatewayError):

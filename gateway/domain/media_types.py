@@ -1,5 +1,6 @@
-"""Media types by the extension of a name, the same on every machine."""
+"""Media types by the extension of a name, the same on every machine, and what takes them."""
 
+from collections.abc import Sequence
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
@@ -30,3 +31,15 @@ def media_type_of(name: str) -> str | None:
     Only the last one counts, so that ``letters.tar.gz`` is what its bytes are: ``application/gzip``.
     """
     return _TABLE.types_map[True].get(PurePosixPath(name).suffix.lower())
+
+
+def is_accepted(patterns: Sequence[str], name: str, media_type: str) -> bool:
+    """Tell whether one of the patterns takes a file; none at all take every file.
+
+    A pattern is an extension (``.pdf``), a media type (``image/png``) or a family of them (``image/*``); case does
+    not count, nor do the parameters of a media type.
+    """
+    extension = PurePosixPath(name).suffix.lower()
+    plain = media_type.partition(";")[0].strip().lower()
+    known = {extension, plain, f"{plain.partition('/')[0]}/*"}
+    return not patterns or any(pattern.lower() in known for pattern in patterns)

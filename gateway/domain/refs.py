@@ -24,6 +24,7 @@ class RefType(Enum):
     RECORD = "r"
     LIBRARY = "l"
     SOURCE = "s"
+    UPLOAD = "u"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,9 @@ import uvicorn
 
 from gateway.sandbox.server import listen, server
 from gateway.sandbox.store import StoreFailedError, embedded
-from gateway.sandbox.world import SERVERS, ByPort, make_apps
+from gateway.sandbox.world import SERVERS, STORE, ByPort, make_apps
 from gateway.serving import serve
 from gateway.signals import exit_on_signals
-
-STORE = "S3 store"
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 import httpx
 import uvicorn
@@ -32,16 +33,27 @@ def run_demo(port: int) -> int:
     CannotListenError, before anything is started, where the port is taken.
     """
     exit_on_signals()
-    with listen(HOST, port) as listener, _sandbox() as process:
+    with (
+        listen(HOST, port) as listener,
+        TemporaryDirectory(prefix="attachments-demo-") as folder,
+        _sandbox() as process,
+    ):
         # The gateway's own modules take as long to import as the sandbox takes to start, so both happen at once.
         from gateway.asgi import create_app  # noqa: PLC0415
-        from gateway.sandbox.world import make_sources  # noqa: PLC0415
+        from gateway.sandbox.world import STORE, make_sources, make_store  # noqa: PLC0415
         from gateway.settings import Settings  # noqa: PLC0415
 
         origins = _read_origins(process)
         if origins is None:
             return 1
-        settings = Settings(profile="demo", host=HOST, port=port, sources=make_sources(origins))
+        settings = Settings(
+            profile="demo",
+            host=HOST,
+            port=port,
+            sources=make_sources(origins),
+            store=make_store(origins[STORE], f"http://{HOST}:{port}"),
+            journal=f"sqlite:///{folder}/journal.db",
+        )
         server = make_server(create_app(settings), DRAIN)
         watch = _Watch(server, process)
         threading.Thread(target=watch.run, args=(settings.public_url, origins), daemon=True).start()

@@ -11,7 +11,8 @@ from gateway.sandbox.decisiv import seed as decisiv
 from gateway.sandbox.directmail import seed as directmail
 from gateway.sandbox.espocrm import seed as espocrm
 from gateway.sandbox.maarch import seed as maarch
-from gateway.sandbox.store import Store
+from gateway.sandbox.store import ADMIN, Store
+from gateway.uploads.storage import StoreSettings
 from gateway.upstreams.arrhes import ArrhesSettings
 from gateway.upstreams.base import SourceSettings
 from gateway.upstreams.decisiv import DecisivSettings
@@ -21,6 +22,8 @@ from gateway.upstreams.maarch import MaarchSettings
 
 CONTENT = "directmail content"
 """Direct Mail's links point to a bucket, which is a server of its own."""
+STORE = "S3 store"
+BUCKET = "uploads"
 SERVERS = ("arrhes", "decisiv", "directmail", "espocrm", "maarch", CONTENT)
 
 
@@ -77,6 +80,14 @@ def make_sources(origins: Mapping[str, str]) -> tuple[SourceSettings, ...]:
             **_place("maarch", origins, "/rest"), username=maarch.USER, password=Secret(maarch.PASSWORD)
         ),
     )
+
+
+def make_store(origin: str, page: str) -> StoreSettings:
+    """Make the bucket for uploads in the running store, and give the gateway's settings for it.
+
+    ``page`` is the origin of the pages that may upload. Blocks for some requests to the store.
+    """
+    return Store(origin.partition("://")[2], ADMIN).settings(BUCKET, [page])
 
 
 def _place(kind: str, origins: Mapping[str, str], path: str) -> dict[str, Any]:

@@ -1,95 +1,91 @@
-"""Request bodies that are too large to hold: a file between a head and a tail, as it is or in Base64.
+"""Streams of bytes on their way out: cut to measure and written as base64, in memory that does not grow with them."""
 
-Every piece of a body is made from one chunk of the file, so what is held is some times a chunk, whatever the size.
-The tail goes last: a file that turns out wrong at its end leaves a request that no server takes for whole.
-"""
-
-import re
-from binascii import b2a_base64
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from gateway.domain.errors import Conflict
 
-PIECE = 3 * 16 * 1024
-"""Bytes that are encoded at a time: a multiple of three, because Base64 makes four characters of three bytes."""
-
-HEADER_BREAKERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What no name may hold that goes into a header: control characters, other line breaks, halves of characters."""
-LOOKS_ESCAPED = re.compile("%(22|0d|0a)", re.IGNORECASE)
-"""What servers take for a quote or a line break that a browser escaped, so that it would not come back the same."""
-
 
 def base64_length(size: int) -> int:
-    """Tell how many characters so many bytes have in Base64, padding included."""
+    """Tell how many bytes so many bytes are in base64, padding included (RFC 4648, 4)."""
     return (size + 2) // 3 * 4
 
 
-async def exactly(chunks: AsyncIterator[bytes], size: int) -> AsyncGenerator[bytes, None]:
-    """Pass on a file of so many bytes; raises Conflict, before any byte too many goes out, for one of another size.
-
-    HTTP would send what is missing or too much as part of something else, or call it a fault of the header.
-    """
-    left = size
-    async for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield chunk
-    if left:
-        raise Conflict("The staged file is not as long any more as it was when it was checked.")
-
-
-async def in_base64(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Encode a file in the standard alphabet, padded, without line breaks (RFC 4648, 4)."""
+async def base64_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Write a stream as one text of padded base64 in the standard alphabet, without line breaks."""
     rest = b""
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            for start in range(0, len(chunk), PIECE):
-                held = rest + chunk[start : start + PIECE]
-                whole = len(held) - len(held) % 3
-                rest = held[whole:]
-                yield b2a_base64(held[:whole], newline=False)
-    yield b2a_base64(rest, newline=False)
+    async for chunk in chunks:
+        data = rest + chunk
+        end = len(data) - len(data) % 3
+        rest = data[end:]
+        yield b64encode(data[:end])
+    yield b64encode(rest)
 
 
-async def framed(head: bytes, chunks: AsyncGenerator[bytes, None], tail: bytes) -> AsyncGenerator[bytes, None]:
-    """Put a file between a head and a tail."""
+async def between(head: bytes, chunks: AsyncIterator[bytes], tail: bytes = b"") -> AsyncIterator[bytes]:
+    """Put a text before a stream, and one behind it."""
     yield head
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            if chunk:
-                yield chunk
+    async for chunk in chunks:
+        yield chunk
     yield tail
 
 
-# multipart/form-data
+class Measured:
+    """A stream of a known number of bytes, which is handed out in parts of chosen lengths.
 
-
-def is_sendable(name: str) -> bool:
-    """Tell whether a file's name survives a ``filename`` parameter.
-
-    Servers cut paths off, and undo what browsers escape (RFC 7578, 4.2; the HTML standard's ``multipart/form-data``),
-    so a name with a slash, a backslash or such an escape would come back as another one.
+    One that has fewer or more bytes raises Conflict: what was staged is not what was announced.
     """
-    return bool(name) and not (
-        "/" in name or "\\" in name or HEADER_BREAKERS.search(name) or LOOKS_ESCAPED.search(name)
-    )
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    async def part(self, size: int) -> AsyncIterator[bytes]:
+        """Give the next ``size`` bytes; raises Conflict where the stream ends before."""
+        missing = size
+        while missing:
+            if not self._rest:
+                self._rest = memoryview(await self._next())
+            piece, self._rest = self._rest[:missing], self._rest[missing:]
+            missing -= len(piece)
+            yield bytes(piece)
+
+    async def end(self) -> None:
+        """Make sure that nothing is left; raises Conflict otherwise."""
+        left = len(self._rest)
+        async for chunk in self._chunks:
+            left += len(chunk)
+            if left:
+                break
+        if left:
+            raise Conflict("The staged file has more bytes than it was announced with.")
+
+    async def _next(self) -> bytes:
+        async for chunk in self._chunks:
+            return chunk
+        raise Conflict("The staged file has fewer bytes than it was announced with.")
 
 
-def part_head(boundary: str, name: str, media_type: str, filename: str | None = None) -> bytes:
-    """Write the delimiter and the headers of a part; ``filename`` has to be sendable.
+async def whole(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """Pass on a stream of so many bytes; raises Conflict for one of another length, after the last byte at most.
 
-    Quotes are percent-encoded as browsers do, and other characters are UTF-8 as they are, because servers know no
-    ``filename*`` here (RFC 7578, 4.2).
+    What is put behind it is not sent then, so a request that ends with a tail never looks complete.
     """
-    disposition = f'form-data; name="{name}"'
-    if filename is not None:
-        disposition += '; filename="{}"'.format(filename.replace('"', "%22"))
-    lines = (f"--{boundary}", f"Content-Disposition: {disposition}", f"Content-Type: {media_type}", "", "")
-    return "\r\n".join(lines).encode()
+    measured = Measured(chunks)
+    async for piece in measured.part(size):
+        yield piece
+    await measured.end()
 
 
-def multipart_end(boundary: str) -> bytes:
-    """Write the line break after the last part, and the closing delimiter."""
-    return f"\r\n--{boundary}--\r\n".encode()
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body as a stream, and how many bytes it has."""
+
+    length: int
+    chunks: AsyncIterator[bytes]
+
+
+def base64_between(head: bytes, staged: Measured, size: int, tail: bytes = b"") -> Body:
+    """Write the next ``size`` bytes of a file as base64 between two texts."""
+    return Body(len(head) + base64_length(size) + len(tail), between(head, base64_of(staged.part(size)), tail))

@@ -4,15 +4,16 @@ Sources answer with signed links to object stores (`upstreams.md` 2.4, 4.4) and 
 hosts (3.6). None of them may see a credential, and none may be followed to a place the operator did not name.
 """
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.domain.errors import BadResponse
-from gateway.transport.call import Call
+from gateway.transport.call import Call, TracedRequest
 from gateway.transport.client import UNCHANGED, streamed
-from gateway.transport.exchange import Exchange, Request, Stream
+from gateway.transport.exchange import Exchange, Request, Response, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,23 @@ class Egress:
         request = Request("GET", self.check(url), {**UNCHANGED, **(headers or {})})
         async with streamed(self.exchange, request, call) as stream:
             yield stream
+
+    async def put(
+        self, url: str, call: Call, headers: Mapping[str, str], body: AsyncIterator[bytes]
+    ) -> Response:
+        """Put a body at an allowed foreign address, once; redirects are not followed.
+
+        ``headers`` hold its ``Content-Length``. It has the call's whole time.
+        """
+        request = Request("PUT", self.check(url), headers, body)
+        started, status = time.monotonic(), None
+        try:
+            response = await self.exchange.send(request, call.remaining())
+            status = response.status
+        finally:
+            ms = round((time.monotonic() - started) * 1000, 3)
+            call.note(TracedRequest(self.source, request.method, urlsplit(request.url).path, status, ms))
+        return response
 
     def _refusal(self) -> BadResponse:
         message = "The source points at a host that its setting `link_hosts` does not allow."

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -24,6 +27,9 @@ DRIVERS = {
 }
 CONNECTIONS = 8
 PRIVATE = 0o600
+BUSY = "The journal is busy."
+SWITCH_PAUSE = 0.01
+"""Seconds between two tries to switch a new file; they block the loop, but only at a first start."""
 UNREACHABLE_AFTER = 5
 """Seconds until a PostgreSQL server that does not answer counts as lost."""
 
@@ -96,7 +102,7 @@ class Database:
             async with asyncio.timeout(self._patience):
                 await self._turn.acquire()
         except TimeoutError as exc_:
-            raise StorageUnavailable("The journal is busy.") from exc_
+            raise StorageUnavailable(BUSY) from exc_
         try:
             yield
         finally:
@@ -135,7 +141,7 @@ def _sqlite(url: URL, patience: float) -> AsyncEngine:
         # Python's own transactions begin late and only before some statements; ours begin where we say.
         connect_args={"timeout": patience, "isolation_level": None},
     )
-    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "connect", partial(_prepare, patience))
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
@@ -149,12 +155,30 @@ def _touch(path: Path) -> None:
         raise StorageUnavailable(f"The journal's file cannot be opened: {exc_.strerror}.") from exc_
 
 
-def _prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:
+def _prepare(patience: float, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     """Make commits durable (FULL: the log is on disk before a commit answers) and readers independent of writers."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _use_log(cursor, time.monotonic() + 2 * patience)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_log(cursor: DBAPICursor, deadline: float) -> None:
+    """Switch a new file to its log, once and for all.
+
+    Where several processes do so at the same moment SQLite refuses all but one without waiting, as they would wait
+    for each other; a moment later the others find it done.
+    """
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc_:
+            if _reason(exc_) != BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(SWITCH_PAUSE)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
@@ -199,10 +223,10 @@ def _session_options(patience: float) -> str:
 
 _DEFECTS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
 _REASONS = {
-    "SQLITE_BUSY": "The journal is busy.",
-    "SQLITE_LOCKED": "The journal is busy.",
-    "55P03": "The journal is busy.",
-    "57014": "The journal is busy.",
+    "SQLITE_BUSY": BUSY,
+    "SQLITE_LOCKED": BUSY,
+    "55P03": BUSY,
+    "57014": BUSY,
     "SQLITE_FULL": "The journal's disk is full.",
     "53100": "The journal's disk is full.",
     "SQLITE_READONLY": "The journal is read-only.",

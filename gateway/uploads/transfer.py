@@ -111,7 +111,9 @@ class Transfer:
             return await self._after_doubt(progress.ticket, exc)
         except GatewayError as exc:
             return await self._after_doubt(progress.ticket, exc)
-        return await self.journal.advance(progress.ticket, _S.SENT, result=ref.to_id())
+        return await self.journal.advance(
+            progress.ticket, _S.SENT, result=ref.to_id(), bytes_carried=ticket.size
+        )
 
     async def _after_doubt(self, ticket: Ticket, cause: GatewayError) -> Ticket:
         """Find out at once what an attempt without an answer did; if nothing, its cause is the answer."""
@@ -134,7 +136,7 @@ class Transfer:
             return await self.journal.advance(ticket, _S.UNKNOWN, error_code=code, error_message=exc.message)
 
     async def _find(self, ticket: Ticket) -> Ref | None:
-        """Find what an attempt made; raises OutcomeUnknown where it may be that of another ticket with other bytes."""
+        """Find what an attempt made; raises OutcomeUnknown where it may be that of another ticket."""
         item, adapter = await self._item(ticket)
         ref = await adapter.reconcile(item, Call.lasting(self.patience.transfer))
         if ref is not None and await self._is_contested(ticket):

@@ -1,20 +1,31 @@
 """Arrhes "Stockage": files in folders of an organisation's accounting year (`upstreams.md` 2)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import msgspec
-
-from gateway.domain.details import ArrhesDetails
-from gateway.domain.errors import BadResponse, Conflict, GatewayError
-from gateway.domain.media_types import media_type_of
+from gateway.domain.capabilities import Operation
+from gateway.domain.changes import (
+    Deletion,
+    DeletionState,
+    FileChange,
+    FolderChange,
+    FolderDeletion,
+    NewFolder,
+    UploadItem,
+)
+from gateway.domain.errors import (
+    BadInput,
+    Conflict,
+    GatewayError,
+    TooLarge,
+    Unsupported,
+)
 from gateway.domain.model import (
     Branch,
     Entry,
     File,
-    FileState,
     Folder,
     Library,
     RecordKind,
@@ -26,23 +37,44 @@ from gateway.domain.secret import Secret
 from gateway.domain.tree import Tree, build_tree
 from gateway.transport.auth import bearer
 from gateway.transport.call import Call
-from gateway.transport.client import join_path
-from gateway.transport.exchange import Response
-from gateway.transport.payloads import decode_json, parse_time, text_or_none
+from gateway.transport.egress import Egress
+from gateway.transport.exchange import Exchange
 from gateway.upstreams.base import (
-    SERVER_ERROR,
     Listing,
+    Note,
+    OpenBytes,
     SourceSettings,
     connect,
     each,
     not_found,
     signed_until,
-    status_error,
     together,
 )
+from gateway.upstreams.reconciling import made_by
+from gateway.upstreams.steps.arrhes import Requests
+from gateway.upstreams.wire.arrhes import (
+    FILES,
+    FOLDERS,
+    LARGEST_FILE,
+    NO_BYTES,
+    Noun,
+    Present,
+    Reader,
+    WireFile,
+    changed_file,
+    changed_folder,
+    checked_name,
+    is_library,
+    is_record_of,
+    new_file,
+    tree_of,
+)
 
-OK = 200
-BAD_REQUEST = 400
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
+FILE_ID = "file_id"
+PUT = "put"
+NO_STORE = "Uploads go to the source's store, whose host the setting `link_hosts` has to name."
 
 
 # Settings
@@ -52,83 +84,23 @@ class ArrhesSettings(SourceSettings, frozen=True, kw_only=True):
     """One organisation at Arrhes: its id and the API key that is bound to it.
 
     ``year`` names the library of files that are asked for by id; the server ignores it (`upstreams.md` 2.4).
+    ``max_upload`` is in bytes. Uploads go to URLs that the server signs, on the host of its object store: without
+    that host in ``link_hosts`` there are none.
     """
 
     organization: str
     key: Secret
     year: str = str(datetime.now(UTC).year)
+    max_upload: int = LARGEST_FILE
 
-
-# Wire shapes
-
-
-class WireFile(msgspec.Struct, rename="camel"):
-    """A file as the server writes it."""
-
-    id: str
-    id_organization: str
-    name: str
-    created_at: str
-    id_folder: str | None = None
-    id_file_parent: str | None = None
-    reference: str | None = None
-    storage_key: str | None = None
-    type: str | None = None
-    size: int | None = None
-    hash: str | None = None
-    date: str | None = None
-    last_updated_at: str | None = None
-    created_by: str | None = None
-    last_updated_by: str | None = None
-
-
-class WireFolder(msgspec.Struct, rename="camel"):
-    """A folder as the server writes it."""
-
-    id: str
-    id_organization: str
-    name: str
-    created_at: str
-    id_folder_parent: str | None = None
-    last_updated_at: str | None = None
-    created_by: str | None = None
-    last_updated_by: str | None = None
-
-
-class WireUrl(msgspec.Struct):
-    """The answer of the signing routes."""
-
-    url: str
-
-
-W = TypeVar("W", WireFile, WireFolder)
-
-
-@dataclass(frozen=True, slots=True)
-class Noun(Generic[W]):
-    """What the routes of files and of folders differ by.
-
-    The id goes into the path and into the named parameter: servers read one or the other (`upstreams.md` 2.4).
-    """
-
-    ref_type: RefType
-    plural: str
-    parameter: str
-    shape: type[W]
-
-
-FILES = Noun(RefType.FILE, "files", "idFile", WireFile)
-FOLDERS = Noun(RefType.FOLDER, "folders", "idFolder", WireFolder)
-JSON = {"Content-Type": "application/json"}
-
-
-def is_library(ref: Ref) -> bool:
-    """Tell whether a reference has the form of a library: an organisation and a year."""
-    return ref.type is RefType.LIBRARY and len(ref.key) == len(("organization", "year"))
+    def __post_init__(self) -> None:
+        """Refuse a limit that the server does not have, with ValueError."""
+        if not 0 < self.max_upload <= LARGEST_FILE:
+            raise ValueError(f"`max_upload` must be 1 to {LARGEST_FILE:_}, which is the server's limit")
 
 
 class ArrhesAdapter:
-    """Reads one organisation's files and folders.
+    """Reads and writes one organisation's files and folders.
 
     Costs: a tree 2 requests whatever its size; one file or folder 1, and 1 more to tell a missing one from a fault
     of the server; several 1 per list, because the server has no other batch.
@@ -141,6 +113,11 @@ class ArrhesAdapter:
         self.name = settings.name
         self._settings = settings
         self._client = connect(settings, bearer(settings.key))
+        foreign = Exchange(settings.name, settings.limits())
+        self._egress = Egress(settings.name, frozenset(settings.link_hosts), foreign)
+        self._reader = Reader(settings.name, settings.organization, settings.year)
+        self._requests = Requests(self._client, self._egress, self._reader)
+        self._changing_folders = asyncio.Lock()
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get files and folders: 1 request for one of them, else 1 per list that holds some of them."""
@@ -154,11 +131,16 @@ class ArrhesAdapter:
 
     async def probe(self, call: Call) -> None:
         """List the folders, which are the smaller list."""
-        await self._list(FOLDERS, self._settings.year, call)
+        await self._requests.all(FOLDERS, call)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+        await self._egress.exchange.aclose()
+
+    def ruled_out(self) -> Mapping[Operation, str]:
+        """Say that there are no uploads while nobody has named the store that they go to."""
+        return {} if self._settings.link_hosts else {Operation.UPLOAD: NO_STORE}
 
     # Signed links
 
@@ -167,15 +149,194 @@ class ArrhesAdapter:
 
         Raises Conflict while the file's bytes have not arrived.
         """
-        native_id = self._native_id(FILES, ref)
-        path = self._path(FILES, self._settings.year, native_id, "download-url")
-        body = msgspec.json.encode({FILES.parameter: native_id})
-        response = await self._client.request("POST", path, call, headers=JSON, body=body, repeatable=True)
-        if response.status == BAD_REQUEST:
-            raise Conflict("The bytes of this file have not arrived.", source=self.name)
-        await self._confirm(FILES, native_id, response, call)
-        url = decode_json(response.body, WireUrl, self.name).url
+        url = await self._requests.signed("download-url", self._reader.native_id(FILES, ref), call)
         return SignedLink(url, signed_until(url))
+
+    # Uploads
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The largest file, in bytes: 50,000,000, or less by the setting ``max_upload``."""
+        return self._settings.max_upload
+
+    def check(self, item: UploadItem) -> None:
+        """Refuse an upload that cannot succeed: BadInput, TooLarge, NotFound, Unsupported. No upstream request.
+
+        The target is a library or a folder; the only option is ``reference``, a text of up to 256 characters.
+        """
+        if not self._settings.link_hosts:
+            raise Unsupported(NO_STORE, source=self.name)
+        if item.target.type is RefType.FOLDER:
+            self._reader.native_id(FOLDERS, item.target)
+        elif item.target.type is RefType.LIBRARY:
+            self._own_library(item.target)
+        else:
+            raise BadInput("Files of this source lie in libraries and their folders.", source=self.name)
+        if item.size > self._settings.max_upload:
+            message = f"This source takes files of {self._settings.max_upload:,} bytes at most."
+            raise TooLarge(message, source=self.name)
+        new_file(item)
+
+    async def upload(self, item: UploadItem, bytes_of: OpenBytes, call: Call, note: Note) -> Ref:
+        """Make the record, have a URL signed, put the bytes there, finalize: 4 requests, 1 more into a folder.
+
+        The record's id is noted before the bytes go, so that whatever happens then concerns this record alone.
+        """
+        self.check(item)
+        if item.target.type is RefType.FOLDER:
+            self._folder_id(item.target, await self._present(call))
+        record = await self._requests.new_file(item, call)
+        await note({FILE_ID: record.id})
+        async with self._requests.taken_back(record.id, call):
+            await self._requests.put(record.id, item, bytes_of, call)
+        await note({PUT: "done"})
+        async with self._requests.taken_back(record.id, call):
+            await self._requests.finalize(record.id, call)
+        return self._file_ref(record.id)
+
+    async def reconcile(self, item: UploadItem, call: Call) -> Ref | None:
+        """Find the file, or take its half-made record away: 1 or 2 requests.
+
+        A record that is not finalized goes: finalizing it once more might count it twice (`upstreams.md` 2.4).
+        """
+        files = await self._requests.all(FILES, call)
+        noted = next((wire for wire in files if wire.id == item.notes.get(FILE_ID)), None)
+        made = noted or self._unnoted(item, files)
+        if made is None:
+            return None
+        if made.storage_key:
+            return self._file_ref(made.id)
+        await self._requests.remove(FILES, made.id, call)
+        return None
+
+    def _unnoted(self, item: UploadItem, files: Sequence[WireFile]) -> WireFile | None:
+        """Find what an attempt made that ended before its note; it never came further than the record."""
+        records = {self._file_ref(wire.id): wire for wire in files if is_record_of(wire, item)}
+        found = made_by(item, {ref: wire.created_at for ref, wire in records.items()}, UTC)
+        return records[found] if found else None
+
+    # Changes
+
+    async def update(self, changes: Sequence[FileChange], call: Call) -> Sequence[Entry | GatewayError]:
+        """Change files: 1 request each, 1 more for all that move into folders."""
+        return await each(changes, lambda change: self._update(change, call))
+
+    async def _update(self, change: FileChange, call: Call) -> Entry:
+        native_id, body = self._reader.native_id(FILES, change.ref), changed_file(change)
+        if isinstance(change.folder, Ref):
+            self._folder_id(change.folder, await self._present(call))
+        if not body:  # even an empty change moves the time of the last one (`upstreams.md` 2.6, 10)
+            return self._reader.entry(await self._requests.one(FILES, native_id, call))
+        return self._reader.entry(await self._requests.changed(FILES, native_id, body, call))
+
+    # Deletions
+
+    async def delete(self, refs: Sequence[Ref], call: Call) -> Sequence[Deletion | GatewayError]:
+        """Delete files: 1 request each, 1 more for those that are gone already.
+
+        A signed link that was given out before works on until it ends (`upstreams.md` 2.6, 2).
+        """
+        return await each(refs, lambda ref: self._delete(ref, call))
+
+    async def deletion(self, deletion: Deletion, call: Call) -> Deletion:  # noqa: ARG002 - deletions take no time here
+        """Give the deletion back: it was done at once. No request."""
+        return deletion
+
+    async def _delete(self, ref: Ref, call: Call) -> Deletion:
+        await self._requests.remove(FILES, self._reader.native_id(FILES, ref), call)
+        return Deletion(ref, DeletionState.DELETED)
+
+    # Folders
+
+    async def create_folders(self, folders: Sequence[NewFolder], call: Call) -> Sequence[Folder | GatewayError]:
+        """Make folders, one after the other: 1 request each, and 1 for all."""
+        return await self._in_turn(folders, call, lambda new, present: self._create(new, present, call))
+
+    async def update_folders(
+        self, changes: Sequence[FolderChange], call: Call
+    ) -> Sequence[Folder | GatewayError]:
+        """Rename and move folders, one after the other: 1 request each, and 1 for all.
+
+        A move below itself is a Conflict: the server would take it (`upstreams.md` 2.4).
+        """
+        return await self._in_turn(changes, call, lambda change, present: self._change(change, present, call))
+
+    async def delete_folders(
+        self, folders: Sequence[FolderDeletion], call: Call
+    ) -> Sequence[Ref | GatewayError]:
+        """Delete folders, one after the other: 1 request each, and 2 for all.
+
+        What is in them goes the server's way: folders are deleted with them, files move to the root.
+        """
+        try:
+            wires = await self._requests.all(FILES, call) if folders else []
+        except GatewayError as exc:
+            return [exc for _ in folders]
+        places = {wire.id: wire.id_folder for wire in wires}
+        return await self._in_turn(folders, call, lambda one, present: self._raze(one, present, places, call))
+
+    async def _in_turn(
+        self, keys: Sequence[K], call: Call, one: Callable[[K, Present], Awaitable[R]]
+    ) -> Sequence[R | GatewayError]:
+        """Change folders on one list of them, which each change keeps up: what is checked is what is there.
+
+        Only one operation at a time does so, or two moves could make the cycle that neither of them sees.
+        """
+        if not keys:
+            return []
+        async with self._changing_folders:
+            try:
+                present = await self._present(call)
+            except GatewayError as exc:
+                return [exc for _ in keys]
+            return [(await each([key], lambda key: one(key, present)))[0] for key in keys]
+
+    async def _create(self, new: NewFolder, present: Present, call: Call) -> Folder:
+        library = self._own_library(new.library)
+        parent = self._folder_id(new.parent, present) if new.parent else None
+        name = checked_name(new.name, self.name)
+        wire = await self._requests.new_folder(name, parent, present, call)
+        present[wire.id] = wire
+        return self._reader.folder(wire, library, None)
+
+    async def _change(self, change: FolderChange, present: Present, call: Call) -> Folder:
+        folder_id, body = self._folder_id(change.ref, present), changed_folder(change)
+        if isinstance(change.parent, Ref) and self._folder_id(change.parent, present) in tree_of(
+            folder_id, present
+        ):
+            raise Conflict("A folder cannot lie in itself or in a folder below it.", source=self.name)
+        if body:
+            present[folder_id] = await self._requests.changed(FOLDERS, folder_id, body, call)
+        return self._reader.folder(present[folder_id], self._reader.library, None)
+
+    async def _raze(
+        self, deletion: FolderDeletion, present: Present, places: dict[str, str | None], call: Call
+    ) -> Ref:
+        folder_id = self._folder_id(deletion.ref, present)
+        gone = tree_of(folder_id, present)
+        files = [file for file, place in places.items() if place in gone]
+        if not deletion.with_contents and (len(gone) > 1 or files):
+            held = f"{len(gone) - 1:,} folders and {len(files):,} files"
+            raise Conflict(f"The folder is not empty: it holds {held} on all levels.", source=self.name)
+        await self._requests.remove(FOLDERS, folder_id, call)
+        for one in gone:
+            del present[one]
+        places.update(dict.fromkeys(files))
+        return deletion.ref
+
+    # Text recognition
+
+    async def recognize_text(self, ref: Ref, call: Call) -> File:
+        """Make a Markdown file beside a scan: 2 requests, the second as long as the call lasts.
+
+        Raises QuotaExceeded where no pages are left, Conflict while the bytes have not arrived, BadInput for what is
+        neither a picture nor a PDF, and OutcomeUnknown where no answer came: each try costs pages.
+        """
+        file_id = self._reader.native_id(FILES, ref)
+        if not (await self._requests.one(FILES, file_id, call)).storage_key:
+            raise Conflict(NO_BYTES, source=self.name)
+        wire = await self._requests.recognize(file_id, call)
+        return self._reader.file(wire, self._reader.library, {})
 
     # Reading
 
@@ -186,115 +347,40 @@ class ArrhesAdapter:
         wanted = [ref for ref in dict.fromkeys(refs) if ref.type is noun.ref_type]
         try:
             if len(wanted) == 1:
-                return {wanted[0]: await self._one(noun, wanted[0], call)}
-            wires = await self._list(noun, self._settings.year, call) if wanted else []
+                native_id = self._reader.native_id(noun, wanted[0])
+                return {wanted[0]: self._reader.entry(await self._requests.one(noun, native_id, call))}
+            wires = await self._requests.all(noun, call) if wanted else []
         except GatewayError as exc:
             return dict.fromkeys(wanted, exc)
         asked = {ref.key for ref in wanted}
-        entries = (self._entry(wire) for wire in wires if (wire.id,) in asked)
+        entries = (self._reader.entry(wire) for wire in wires if (wire.id,) in asked)
         return {entry.ref: entry for entry in entries}
 
-    async def _one(self, noun: Noun[Any], ref: Ref, call: Call) -> Entry:
-        native_id = self._native_id(noun, ref)
-        path = self._path(noun, self._settings.year, native_id)
-        response = await self._client.get(path, call, query=((noun.parameter, native_id),), headers=JSON)
-        await self._confirm(noun, native_id, response, call)
-        return self._entry(self._own(decode_json(response.body, noun.shape, self.name)))
-
-    async def _list(self, noun: Noun[W], year: str, call: Call) -> list[W]:
-        response = await self._client.get(self._path(noun, year), call, headers=JSON)
-        if response.status != OK:
-            raise status_error(response, self.name)
-        return [self._own(wire) for wire in decode_json(response.body, list[noun.shape], self.name)]  # type: ignore[name-defined]
-
     async def _tree(self, parent: Ref, call: Call) -> Tree:
-        organization, year = parent.key if is_library(parent) else ("", "")
-        if organization != self._settings.organization:
-            raise not_found(self.name)
-        library = Library(parent)
-        folders, files = await together(self._list(FOLDERS, year, call), self._list(FILES, year, call))
+        library, (_, year) = self._own_library(parent), parent.key
+        folders, files = await together(
+            self._requests.all(FOLDERS, call, year), self._requests.all(FILES, call, year)
+        )
         return build_tree(
             library,
-            (self._folder(wire, library, Branch()) for wire in folders),
-            lambda by_ref: (self._file(wire, library, by_ref) for wire in files),
+            (self._reader.folder(wire, library, Branch()) for wire in folders),
+            lambda by_ref: (self._reader.file(wire, library, by_ref) for wire in files),
         )
 
-    # Errors
+    async def _present(self, call: Call) -> Present:
+        return {wire.id: wire for wire in await self._requests.all(FOLDERS, call)}
 
-    async def _confirm(self, noun: Noun[Any], native_id: str, response: Response, call: Call) -> None:
-        """Raise the error of an answer that is not 200.
-
-        The server answers 500 for an unknown id (`upstreams.md` 2.4): only the list tells it from a fault.
-        """
-        if response.status == SERVER_ERROR:
-            wires = await self._list(noun, self._settings.year, call)
-            if all(wire.id != native_id for wire in wires):
-                raise not_found(self.name)
-        if response.status != OK:
-            raise status_error(response, self.name)
-
-    def _own(self, wire: W) -> W:
-        """Refuse objects of another organisation: the key decides, whatever the path says (`upstreams.md` 2.4)."""
-        if wire.id_organization != self._settings.organization:
-            raise BadResponse("The key belongs to another organisation than the settings.", source=self.name)
-        return wire
-
-    # Parsing
-
-    def _path(self, noun: Noun[Any], year: str, *more: str) -> str:
-        return join_path("organizations", self._settings.organization, "years", year, noun.plural, *more)
-
-    def _native_id(self, noun: Noun[Any], ref: Ref) -> str:
-        if ref.type is not noun.ref_type or len(ref.key) != 1:
+    def _folder_id(self, ref: Ref, present: Present) -> str:
+        """Give the id of a folder of this organisation; the server would take any other's (`upstreams.md` 2.6, 9)."""
+        folder_id = self._reader.native_id(FOLDERS, ref)
+        if folder_id not in present:
             raise not_found(self.name)
-        return ref.key[0]
+        return folder_id
 
-    def _ref(self, ref_type: RefType, native_id: str | None) -> Ref | None:
-        return Ref(self.name, ref_type, (native_id,)) if native_id else None
+    def _own_library(self, ref: Ref) -> Library:
+        if ref.source != self.name or not is_library(ref) or ref.key[0] != self._settings.organization:
+            raise not_found(self.name)
+        return Library(ref)
 
-    def _library(self) -> Library:
-        return Library(Ref(self.name, RefType.LIBRARY, (self._settings.organization, self._settings.year)))
-
-    def _entry(self, wire: WireFile | WireFolder) -> Entry:
-        if isinstance(wire, WireFile):
-            return self._file(wire, self._library(), {})
-        return self._folder(wire, self._library(), None)
-
-    def _folder(self, wire: WireFolder, library: Library, branch: Branch | None) -> Folder:
-        return Folder(
-            ref=Ref(self.name, RefType.FOLDER, (wire.id,)),
-            name=wire.name,
-            library=library,
-            parent_ref=self._ref(RefType.FOLDER, wire.id_folder_parent),
-            created_at=parse_time(wire.created_at, self.name),
-            updated_at=parse_time(wire.last_updated_at, self.name),
-            created_by=text_or_none(wire.created_by),
-            updated_by=text_or_none(wire.last_updated_by),
-            branch=branch,
-        )
-
-    def _file(self, wire: WireFile, library: Library, folders: Mapping[Ref, Folder]) -> File:
-        folder_ref = self._ref(RefType.FOLDER, wire.id_folder)
-        return File(
-            ref=Ref(self.name, RefType.FILE, (wire.id,)),
-            name=wire.name,
-            size=wire.size,
-            media_type=text_or_none(wire.type) or media_type_of(wire.name),
-            created_at=parse_time(wire.created_at, self.name),
-            updated_at=parse_time(wire.last_updated_at, self.name),
-            library=library,
-            folder_ref=folder_ref,
-            folder=folders.get(folder_ref) if folder_ref else None,
-            document_date=parse_time(wire.date, self.name),
-            checksum=text_or_none(wire.hash),
-            reference=text_or_none(wire.reference),
-            state=FileState.AVAILABLE if wire.storage_key else FileState.PENDING,
-            details=ArrhesDetails(
-                native_id=wire.id,
-                organization_id=wire.id_organization,
-                storage_key=text_or_none(wire.storage_key),
-                created_by=text_or_none(wire.created_by),
-                updated_by=text_or_none(wire.last_updated_by),
-                recognized_from=text_or_none(wire.id_file_parent),
-            ),
-        )
+    def _file_ref(self, native_id: str) -> Ref:
+        return Ref(self.name, RefType.FILE, (native_id,))

@@ -242,6 +242,14 @@ class SupportsLinking(Protocol):
         """Hang attachments on a record without dropping those that hang there; gives all that hang there then."""
 
 
+@runtime_checkable
+class Narrowed(Protocol):
+    """The source's settings rule out something that its adapter implements."""
+
+    def ruled_out(self) -> Mapping[Operation, str]:
+        """Say what, and why not. No upstream request."""
+
+
 PROTOCOLS: Mapping[Operation, tuple[type, ...]] = {
     Operation.DOWNLOAD: (SupportsSignedLinks, SupportsContent),
     Operation.UPLOAD: (SupportsUpload,),
@@ -261,7 +269,7 @@ def describe(adapter: Adapter) -> Source:
 
 
 def capabilities(adapter: Adapter) -> list[Capability]:
-    """Derive what a source can do from the protocols that its adapter implements."""
+    """Derive what a source can do from the protocols that its adapter implements and its settings allow."""
     return [_capability(adapter, operation) for operation in Operation]
 
 
@@ -269,6 +277,9 @@ def _capability(adapter: Adapter, operation: Operation) -> Capability:
     supported = operation in CORE_OPERATIONS or isinstance(adapter, PROTOCOLS[operation])
     if not supported:
         return Capability(operation, supported=False, reason="This system has no such operation.")
+    reason = adapter.ruled_out().get(operation) if isinstance(adapter, Narrowed) else None
+    if reason is not None:
+        return Capability(operation, supported=False, reason=reason)
     uploads = operation is Operation.UPLOAD
     return Capability(
         operation, supported=True, max_bytes=getattr(adapter, "max_bytes", None) if uploads else None

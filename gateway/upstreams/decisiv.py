@@ -1,45 +1,68 @@
 """Decisiv's Platform API 0.0.7: attachments of service cases, in XML (`upstreams.md` 3)."""
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from mimetypes import guess_type
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.domain.details import DecisivDetails, Sender
-from gateway.domain.errors import BadInput, BadResponse, Conflict, GatewayError, NotFound, Unauthenticated
+from gateway.domain.changes import UploadItem
+from gateway.domain.errors import (
+    BadInput,
+    BadResponse,
+    Conflict,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    TooLarge,
+    Unauthenticated,
+)
 from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
-from gateway.transport.addresses import is_web, last_segment, without_secrets
+from gateway.transport.addresses import is_web, last_segment
 from gateway.transport.auth import Auth, TokenAuth, basic, bearer, fingerprint
+from gateway.transport.bodies import between, whole
 from gateway.transport.call import Call
 from gateway.transport.egress import Egress
 from gateway.transport.elements import Fields, local_name
 from gateway.transport.exchange import Exchange, Response, Stream
-from gateway.transport.payloads import decode_xml, parse_time
+from gateway.transport.multipart import new_boundary
+from gateway.transport.payloads import decode_xml
 from gateway.transport.retry import TRIES
 from gateway.transport.templates import check_template, fill_template
 from gateway.upstreams.base import (
     SERVER_ERROR,
     TOO_MANY_REQUESTS,
     Content,
+    Note,
+    OpenBytes,
     SourceSettings,
     connect,
     each,
     not_found,
     status_error,
 )
+from gateway.upstreams.reconciling import made_by
+from gateway.upstreams.wire.decisiv import (
+    ATTACHMENT_ID,
+    CASE_ID,
+    LIST,
+    NewAttachment,
+    Reader,
+    is_attachment,
+    is_case,
+    native_id_of,
+    new_attachment,
+    unprocessable,
+)
 
 OK = 200
+CREATED = 201
+UNAUTHORIZED = 401
 UNPROCESSABLE = 422
 REFUSED = (400, 401, 403)
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 NO_CASE = "0"
-CASE_ID, ATTACHMENT_ID = "case_id", "id"
-MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*", re.IGNORECASE)
-CODE = re.compile(rb"\bcode\b\W{1,8}(\w+)")
 XML = {"Accept": "application/xml"}
 AS_IT_IS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 """Asks for bytes that nobody compresses on the way, so that their announced length is that of the file."""
@@ -55,7 +78,8 @@ class DecisivSettings(SourceSettings, frozen=True, kw_only=True):
     fetched for. ``transition_token`` goes with every request of attachments, in a header whose default name is
     misspelt by the vendor himself (`upstreams.md` 3.1). ``timezone`` is that of the times, which come without one.
     The vendor's pages disagree about paths (3.6), so the templates of both can be changed; what replaces
-    ``{case_id}`` and ``{id}`` is percent-encoded.
+    ``{case_id}`` and ``{id}`` is percent-encoded. ``max_upload`` is in bytes of a file; the vendor names a limit for
+    another of his APIs only, which is the default here (`upstreams.md` 8).
     """
 
     token: Secret | None = None
@@ -66,6 +90,7 @@ class DecisivSettings(SourceSettings, frozen=True, kw_only=True):
     timezone: str = "UTC"
     list_path: str = "/cases/{case_id}/attachments"
     item_path: str = "/cases/{case_id}/attachments/{id}"
+    max_upload: int = 10_000_000
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, with ValueError."""
@@ -138,29 +163,11 @@ def _credential(settings: DecisivSettings) -> tuple[Auth, Consumer | None]:
             return TokenAuth(fingerprint("decisiv", key, secret.reveal()), consumer.fetch), consumer
 
 
-# Wire shapes
-
-
-def native_id_of(wire: Fields) -> str | None:
-    """Give the id of an attachment; the vendor's own samples lack it, but their URL ends with it."""
-    return wire.word("id") or last_segment(wire.word("URL"))
-
-
-def is_case(ref: Ref) -> bool:
-    """Tell whether a reference has the form of a case."""
-    return ref.type is RefType.RECORD and len(ref.key) == len((CASE_ID,))
-
-
-def is_attachment(ref: Ref) -> bool:
-    """Tell whether a reference has the form of an attachment of a case."""
-    return ref.type is RefType.ATTACHMENT and len(ref.key) == len((CASE_ID, ATTACHMENT_ID))
-
-
 class DecisivAdapter:
-    """Reads the attachments of service cases.
+    """Reads and makes the attachments of service cases; the vendor has nothing that changes or deletes one.
 
-    Costs: 1 request for each case whose attachments are asked for, however many they are, and 1 more for each
-    attachment that its case does not list.
+    Costs of reading: 1 request for each case whose attachments are asked for, however many they are, and 1 more for
+    each attachment that its case does not list.
     """
 
     kind: ClassVar = SourceKind.DECISIV
@@ -170,7 +177,7 @@ class DecisivAdapter:
     def __init__(self, settings: DecisivSettings) -> None:
         self.name = settings.name
         self._settings = settings
-        self._zone = ZoneInfo(settings.timezone)
+        self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         auth, self._consumer = _credential(settings)
         self._client = connect(settings, auth)
         foreign = Exchange(settings.name, settings.limits())
@@ -198,7 +205,7 @@ class DecisivAdapter:
         """
         response = await self._get(fill_template(self._settings.list_path, case_id=NO_CASE), call)
         try:
-            self._read(response, "attachments")
+            self._read(response, LIST)
         except NotFound:
             if response.body and "xml" not in response.headers.get("content-type", ""):
                 raise
@@ -233,6 +240,88 @@ class DecisivAdapter:
             return self._client.stream(self._client.path_of(url), call, headers=headers)
         return self._egress.stream(url, call, AS_IT_IS)
 
+    # Uploading
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The largest file, in bytes."""
+        return self._settings.max_upload
+
+    def check(self, item: UploadItem) -> None:
+        """Refuse what the server would, or would keep under another name.
+
+        Raises TooLarge, and BadInput for a name with a slash, a backslash, a line break or what looks like an escaped
+        quote, for texts that XML cannot hold, and where ``internal`` is not given.
+        """
+        self._checked(item)
+
+    async def upload(
+        self,
+        item: UploadItem,
+        bytes_of: OpenBytes,
+        call: Call,
+        note: Note,  # noqa: ARG002 - one request has no steps between
+    ) -> Ref:
+        """Send the file as a form of two parts. 1 request, up to 2 more where the answer does not say what came out.
+
+        1 or 2 more when a bearer has ended. Options: ``internal``, which has no default because leaving it out shows
+        the file to both parties; ``description``, else the name; ``sender_id``, else a user that the server chooses.
+        """
+        new = self._checked(item)
+        response = await self._post(new, bytes_of, call)
+        if response.status == UNAUTHORIZED and self._consumer is not None:
+            response = await self._post(new, bytes_of, call)  # a bearer had ended; now there is another
+        if response.status not in (OK, CREATED):
+            raise self._error(response)
+        ref = self._reader.told(response.body, new.case) or await self._located(response, new, call)
+        ref = ref or await self.reconcile(item, call)
+        if ref is None:
+            raise BadResponse("The source took the file, but does not say as what.", source=self.name)
+        return ref
+
+    async def reconcile(self, item: UploadItem, call: Call) -> Ref | None:
+        """Look for an attachment of the same name, size and texts that the case has since the attempt began.
+
+        1 request. None proves nothing while the server may still be working on the upload: the caller waits first.
+        """
+        new = new_attachment(item)
+        try:
+            wire = self._read(await self._fresh(self._list_path(new.case), call), LIST)
+        except NotFound as exc:
+            raise OutcomeUnknown("The case cannot be seen any more.", source=self.name) from exc
+        found = self._reader.listing(wire, new.case)
+        return made_by(item, new.twins(found.values()), self._reader.zone)
+
+    async def _post(self, new: NewAttachment, bytes_of: OpenBytes, call: Call) -> Response:
+        boundary = new_boundary()
+        head, tail = new.frame(boundary)
+        headers = {
+            **self._headers(),
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + new.size + len(tail)),
+        }
+        async with bytes_of() as chunks:
+            body = between(head, whole(chunks, new.size), tail)
+            path = self._list_path(new.case)
+            return await self._client.request("POST", path, call, headers=headers, body=body)
+
+    async def _located(self, response: Response, new: NewAttachment, call: Call) -> Ref | None:
+        """Read what came out from the answer's ``Location``, and look whether it is that. 1 request."""
+        native_id = last_segment(response.headers.get("location"))
+        if native_id is None:
+            return None
+        ref = self._reader.ref(new.case, native_id)
+        try:
+            found = self._reader.attachment(await self._single(ref, call), ref)
+        except (BadInput, BadResponse, NotFound):
+            return None
+        return ref if ref in new.twins([found]) else None
+
+    def _checked(self, item: UploadItem) -> NewAttachment:
+        if item.size > self._settings.max_upload:
+            raise TooLarge(f"The source takes {self._settings.max_upload:,} bytes at most.", source=self.name)
+        return new_attachment(item)
+
     # Reading
 
     async def _pick(
@@ -243,7 +332,7 @@ class DecisivAdapter:
         if isinstance(case, GatewayError):
             raise case
         found = case.get(ref) if case else None
-        return found or self._attachment(await self._single(ref, call), ref)
+        return found or self._reader.attachment(await self._single(ref, call), ref)
 
     async def _listing(self, parent: Ref, call: Call) -> AttachmentListing:
         if not is_case(parent):
@@ -252,15 +341,11 @@ class DecisivAdapter:
         return AttachmentListing(Record(parent, RecordKind.CASE), tuple(attachments.values()))
 
     async def _list(self, case: str, call: Call) -> Mapping[Ref, Attachment]:
-        """Get the attachments of a case in their order; those without any id are left out (`upstreams.md` 3.3)."""
-        response = await self._get(fill_template(self._settings.list_path, case_id=case), call)
-        found = {}
-        for wire in self._read(response, "attachments").every("attachment"):
-            native_id = native_id_of(wire)
-            if native_id is not None:
-                ref = Ref(self.name, RefType.ATTACHMENT, (case, native_id))
-                found[ref] = self._attachment(wire, ref)
-        return found
+        """Get the attachments of a case in their order."""
+        return self._reader.listing(self._read(await self._get(self._list_path(case), call), LIST), case)
+
+    def _list_path(self, case: str) -> str:
+        return fill_template(self._settings.list_path, case_id=case)
 
     async def _single(self, ref: Ref, call: Call) -> Fields:
         if not is_attachment(ref):
@@ -275,14 +360,15 @@ class DecisivAdapter:
     async def _get(self, path: str, call: Call) -> Response:
         return await self._client.get(path, call, headers=self._headers())
 
+    async def _fresh(self, path: str, call: Call) -> Response:
+        """Get what is there now: an answer shared with who asked earlier could be older than what was just done."""
+        return await self._client.request("GET", path, call, headers=self._headers(), repeatable=True)
+
     def _read(self, response: Response, root_name: str) -> Fields:
         """Read a 200 whose root has this local name."""
         if response.status != OK:
             raise self._error(response)
-        root = decode_xml(response.body, self.name)
-        if local_name(root) != root_name:
-            raise BadResponse(f"The source sent XML that is no `{root_name}`.", source=self.name)
-        return Fields(root, self.name)
+        return self._reader.root(response.body, root_name)
 
     def _headers(self) -> dict[str, str]:
         token = self._settings.transition_token
@@ -291,71 +377,10 @@ class DecisivAdapter:
     # Errors
 
     def _error(self, response: Response) -> GatewayError:
-        """Name an error by its status, and 422 by the code in its body (`upstreams.md` 3.5)."""
-        if response.status != UNPROCESSABLE:
-            return status_error(response, self.name)
-        codes = error_codes(response.body)
-        if "missing" in codes:
-            return not_found(self.name)
-        if "already_exists" in codes:
-            return Conflict("The source already has such an attachment.", source=self.name)
-        return BadInput("The source refused a value of the request.", source=self.name)
-
-    # Parsing
-
-    def _attachment(self, wire: Fields, ref: Ref) -> Attachment:
-        case, native_id = ref.key
-        file_name, description, shape = wire.text("filename"), wire.text("description"), wire.word("format")
-        created, updated = wire.word("createdAt"), wire.word("updatedAt")
-        return Attachment(
-            ref=ref,
-            name=file_name or description or native_id,
-            size=wire.count("size"),
-            media_type=_media_type(file_name, shape),
-            created_at=parse_time(created, self.name, self._zone),
-            updated_at=parse_time(updated, self.name, self._zone),
-            record=Record(Ref(self.name, RefType.RECORD, (case,)), RecordKind.CASE),
-            can_update=False,
-            can_delete=False,
-            details=DecisivDetails(
-                native_id=native_id,
-                url=without_secrets(wire.word("URL")),
-                case_url=without_secrets(wire.word("subjectURL")),
-                description=description,
-                format=shape,
-                internal=wire.boolean("internal"),
-                public=wire.boolean("public"),
-                sender=_sender(wire.inner("sender")),
-                created_at_text=created,
-                updated_at_text=updated,
-            ),
-        )
-
-
-def _sender(wire: Fields | None) -> Sender | None:
-    if wire is None:
-        return None
-    return Sender(
-        native_id=wire.word("id"),
-        name=wire.text("name"),
-        group_name=wire.text("groupName"),
-        url=without_secrets(wire.word("URL")),
-    )
-
-
-def error_codes(body: bytes) -> set[str]:
-    """Find the codes in the body of a 422; one that is no XML is searched as text, for nothing documents it all."""
-    try:
-        root = decode_xml(body, "")
-    except BadResponse:
-        return {code.decode() for code in CODE.findall(body)}
-    return {(element.text or "").strip() for element in root.iter() if local_name(element) == "code"}
-
-
-def _media_type(file_name: str | None, shape: str | None) -> str | None:
-    """Guess by the extension; ``format`` helps where it is a media type, which the vendor does not say."""
-    guessed = guess_type(file_name)[0] if file_name else None
-    return guessed or (shape.lower() if shape and MEDIA_TYPE.fullmatch(shape) else None)
+        """Name an error by its status, and 422 by what its body says (`upstreams.md` 3.5)."""
+        if response.status == UNPROCESSABLE:
+            return unprocessable(response.body, self.name)
+        return status_error(response, self.name)
 
 
 def _length(stream: Stream) -> int | None:

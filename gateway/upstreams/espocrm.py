@@ -1,49 +1,72 @@
 """EspoCRM: attachments in fields of any record (`upstreams.md` 5)."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from mimetypes import guess_type
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from gateway.domain.details import EspoCrmDetails
-from gateway.domain.errors import BadInput, BadResponse, Conflict, Forbidden, GatewayError, NotFound, TooLarge
+from gateway.domain.changes import KEEP, Deletion, DeletionState, FileChange, UploadItem
+from gateway.domain.errors import (
+    BadInput,
+    BadResponse,
+    Conflict,
+    Forbidden,
+    GatewayError,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+from gateway.domain.media_types import is_accepted
 from gateway.domain.model import Attachment, AttachmentListing, Entry, Record, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, HeaderAuth, HmacAuth, basic
+from gateway.transport.bodies import Measured
 from gateway.transport.call import Call
 from gateway.transport.client import join_path
-from gateway.transport.exchange import Response, Stream
-from gateway.transport.payloads import decode_json, parse_time, text_or_none
+from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import (
     SERVER_ERROR,
     Content,
     Listing,
+    Note,
+    OpenBytes,
     SourceSettings,
     connect,
     each,
     not_found,
-    status_error,
+)
+from gateway.upstreams.steps.espocrm import JSON, Closed, Contents, Fields, confirm
+from gateway.upstreams.wire.espocrm import (
+    Held,
+    WireAttachment,
+    WireList,
+    batches,
+    check_name,
+    check_options,
+    check_type,
+    is_record,
+    native_id_of,
+    parse_attachment,
+    reason_in,
+    where_id_in,
+    with_more,
 )
 
-OK = 200
-BAD_REQUEST = 400
 FORBIDDEN = 403
+MEBIBYTE = 1024 * 1024
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-NATIVE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""Ids: 17 hexadecimal digits where EspoCRM made them, but imports bring their own."""
+NOTED = "attachment"
+"""The note that holds the id of an attachment that is being made."""
 
-LONGEST_LIST = 200
-"""Records of one list: above that the server answers 403 (`upstreams.md` 5.6)."""
-LONGEST_QUERY = 5_600
-"""Bytes of percent-encoded ids in one URL, which with the rest of it stays below 6 kB (`upstreams.md` 5.6)."""
-QUOTES_AND_COMMA = len("%22%22%2C")
+REFUSALS = (*(BadInput, Conflict, Forbidden, NotFound, RateLimited, Unauthenticated, Unsupported),)
+"""Errors after which nothing may be left of an upload."""
 
 
 # Settings
@@ -54,6 +77,8 @@ class EspoCrmSettings(SourceSettings, frozen=True, kw_only=True):
 
     ``auth`` says which keys count: ``api_key`` needs that key, ``hmac`` also ``secret``, ``basic`` needs
     ``username`` and ``password``. Only a user who is an administrator gets many attachments by one request.
+    ``max_upload`` and ``chunk_size`` are in bytes and not above the server's own ``attachmentUploadMaxSize`` and
+    ``attachmentUploadChunkSize``; ``accept`` lists the extensions and media types that may be uploaded, none for all.
     """
 
     auth: Literal["api_key", "hmac", "basic"] = "api_key"
@@ -61,11 +86,16 @@ class EspoCrmSettings(SourceSettings, frozen=True, kw_only=True):
     secret: Secret | None = None
     username: str | None = None
     password: Secret | None = None
+    max_upload: int = 256 * MEBIBYTE
+    chunk_size: int = 4 * MEBIBYTE
+    accept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse, by ValueError, an incomplete credential and an address that HMAC could not sign below."""
+        """Refuse, by ValueError, an incomplete credential, an address that HMAC could not sign below, no chunks."""
         if not self.url.rstrip("/").endswith("/api/v1"):
             raise ValueError("The url of an EspoCRM ends in /api/v1.")
+        if self.chunk_size < 1:
+            raise ValueError("The chunk_size is at least 1 byte.")
         self.credential()
 
     def credential(self) -> Auth:
@@ -81,68 +111,12 @@ class EspoCrmSettings(SourceSettings, frozen=True, kw_only=True):
         )
 
 
-# Wire shapes
-
-
-class WireAttachment(msgspec.Struct, rename="camel"):
-    """An attachment as the server writes it (`upstreams.md` 5.5)."""
-
-    id: str
-    name: str
-    deleted: bool = False
-    type: str | None = None
-    size: int | None = None
-    field: str | None = None
-    role: str | None = None
-    parent_id: str | None = None
-    parent_type: str | None = None
-    parent_name: str | None = None
-    related_id: str | None = None
-    related_type: str | None = None
-    source_id: str | None = None
-    is_being_uploaded: bool | None = None
-    is_global: bool | None = msgspec.field(default=None, name="global")
-    storage: str | None = None
-    storage_file_path: str | None = None
-    created_at: str | None = None
-    modified_at: str | None = None
-    created_by_id: str | None = None
-    created_by_name: str | None = None
-
-
-class WireList(msgspec.Struct):
-    """A page of attachments; the total is not counted, so it is not read."""
-
-    list: tuple[WireAttachment, ...]
-
-
 Found = Mapping[str, Attachment | GatewayError]
 """Attachments, or why there is none, by native id."""
 
 
-def is_record(ref: Ref) -> bool:
-    """Tell whether a reference has the form of a record and its field: (type, id, field)."""
-    if ref.type is not RefType.RECORD or len(ref.key) != len(("type", "id", "field")):
-        return False
-    entity_type, native_id, field = ref.key
-    return bool(NAME.fullmatch(entity_type) and NATIVE_ID.fullmatch(native_id) and NAME.fullmatch(field))
-
-
-def batches(native_ids: Sequence[str]) -> list[Sequence[str]]:
-    """Split ids into lists that fit one URL: of 200, or of fewer where one is longer than 19 characters."""
-    longest = max(map(len, native_ids), default=0) + QUOTES_AND_COMMA
-    size = min(LONGEST_LIST, LONGEST_QUERY // longest)
-    return [native_ids[start : start + size] for start in range(0, len(native_ids), size)]
-
-
-def where_id_in(native_ids: Sequence[str]) -> str:
-    """Write the search for ids as JSON, the shortest of the forms that the server takes (`upstreams.md` 5.6)."""
-    where = {"type": "in", "attribute": "id", "value": native_ids}
-    return msgspec.json.encode({"where": [where], "maxSize": len(native_ids)}).decode()
-
-
 class EspoCrmAdapter:
-    """Reads attachments of records, whatever their type and field.
+    """Attachments of records, whatever their type and field.
 
     Costs: one attachment 1 request. Several: 1 per 200 (fewer where ids are long) for an administrator, else 1 each,
     all at once, and 1 more that shows once which of the two it is. Listing adds 1 per record, however many of its
@@ -154,13 +128,16 @@ class EspoCrmAdapter:
 
     def __init__(self, settings: EspoCrmSettings) -> None:
         self.name = settings.name
+        self._settings = settings
         self._client = connect(settings, settings.credential())
+        self._fields = Fields(self._client)
+        self._contents = Contents(self._client, settings.chunk_size)
         self._may_list: bool | None = None
         """Whether the credential may list attachments; None until the first list has been asked for."""
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments by their ids; the class says at what cost."""
-        ids = [self._native_id(ref) for ref in refs]
+        ids = [native_id_of(ref) for ref in refs]
         found = await self._attachments([native_id for native_id in ids if native_id], call)
         return [found[native_id] if native_id else not_found(self.name) for native_id in ids]
 
@@ -170,15 +147,17 @@ class EspoCrmAdapter:
         A field that the record does not have gives BadInput. A field that links to something else than attachments
         looks the same as a file field, and gives an empty listing.
         """
-        named = dict(zip(parents, await each(parents, lambda parent: self._named(parent, call)), strict=True))
-        wanted = [native_id for ids in named.values() if isinstance(ids, list) for native_id in ids]
+        named = dict(
+            zip(parents, await each(parents, lambda parent: self._fields.held(parent, call)), strict=True)
+        )
+        wanted = [native_id for held in named.values() if isinstance(held, Held) for native_id in held.ids]
         found = await self._attachments(wanted, call)
         return [self._listing(parent, named[parent], found) for parent in parents]
 
     async def probe(self, call: Call) -> None:
         """Ask who the credential is, which every kind of user may."""
         response = await self._client.get("/App/user", call)
-        self._confirm(response)
+        confirm(response, self.name)
         decode_json(response.body, dict[str, Any], self.name)
 
     async def aclose(self) -> None:
@@ -193,7 +172,7 @@ class EspoCrmAdapter:
     @asynccontextmanager
     async def open(self, ref: Ref, call: Call, byte_range: str | None = None) -> AsyncIterator[Content]:  # noqa: ARG002 - see supports_range
         """Open the bytes of a file. 1 request; 1 more to tell a deleted attachment from a fault of the server."""
-        native_id = self._native_id(ref)
+        native_id = native_id_of(ref)
         if native_id is None:
             raise not_found(self.name)
         path = join_path("Attachment", "file", native_id)
@@ -201,7 +180,7 @@ class EspoCrmAdapter:
         async with self._client.stream(path, call, headers={"Accept-Encoding": "identity"}) as stream:
             if stream.status == SERVER_ERROR:
                 await self._attachment(native_id, call)
-            self._confirm(stream)
+            confirm(stream, self.name)
             length = stream.headers.get("content-length", "")
             yield Content(int(length) if length.isdecimal() else None, None, stream.chunks)
 
@@ -239,161 +218,176 @@ class EspoCrmAdapter:
         query = (("searchParams", where_id_in(native_ids)),)
         response = await self._client.get("/Attachment", call, query=query, headers={"X-No-Total": "true"})
         if response.status == FORBIDDEN:
-            reason = reason_of(response)
+            reason = reason_in(response.headers)
             if reason is not None and not reason.startswith("Max size"):
                 self._may_list = False
             return None
-        self._confirm(response)
+        confirm(response, self.name)
         wires = decode_json(response.body, WireList, self.name).list
         self._may_list = True
         return {wire.id: self._outcome(wire) for wire in wires}
 
     async def _attachment(self, native_id: str, call: Call) -> Attachment:
         response = await self._client.get(join_path("Attachment", native_id), call)
-        self._confirm(response)
+        confirm(response, self.name)
         wire = decode_json(response.body, WireAttachment, self.name)
         if wire.deleted or wire.id != native_id:  # its database finds ids whatever their case
             raise not_found(self.name)
-        return self._parse(wire)
+        return parse_attachment(wire, self.name)
 
-    async def _named(self, parent: Ref, call: Call) -> list[str]:
-        """Read which attachments a field of a record names, in the order of the record.
-
-        Several fields of one record share its request: the client shares identical ones that run at once.
-        """
-        if not is_record(parent):
-            raise not_found(self.name)
-        entity_type, native_id, field = parent.key
-        response = await self._client.get(join_path(entity_type, native_id), call)
-        self._confirm(response)
-        record = decode_json(response.body, dict[str, Any], self.name)
-        if "id" not in record:
-            raise BadResponse("The source sent a record without an id.", source=self.name)
-        if record.get("deleted") or record["id"] != native_id:  # an administrator gets deleted records too
-            raise not_found(self.name)
-        if f"{field}Ids" not in record and f"{field}Id" not in record:
-            raise BadInput("The record has no such field for attachments.", source=self.name)
-        named = record.get(f"{field}Ids", record.get(f"{field}Id")) or []
-        ids = named if isinstance(named, list) else [named]
-        if not all(isinstance(native_id, str) and NATIVE_ID.fullmatch(native_id) for native_id in ids):
-            raise BadResponse("The source sent ids of attachments in an unknown form.", source=self.name)
-        return list(dict.fromkeys(ids))
-
-    def _listing(self, parent: Ref, named: list[str] | GatewayError, found: Found) -> Listing | GatewayError:
+    def _listing(
+        self, parent: Ref, held: Held | GatewayError, found: Found
+    ) -> AttachmentListing | GatewayError:
         """Put together a listing, without what has vanished since or what the credential may not see."""
-        if isinstance(named, GatewayError):
-            return named
+        if isinstance(held, GatewayError):
+            return held
         record = Record(parent, RecordKind.ENTITY)
         attachments: list[Attachment] = []
-        for outcome in (found[native_id] for native_id in named):
+        for outcome in (found[native_id] for native_id in held.ids):
             if isinstance(outcome, Attachment):
                 attachments.append(replace(outcome, record=record))
             elif not isinstance(outcome, NotFound | Closed):
                 return outcome
         return AttachmentListing(record, tuple(attachments))
 
-    # Errors
-
-    def _confirm(self, response: Response | Stream) -> None:
-        """Raise the error of an answer that is not 200.
-
-        Where the status is too coarse the reason decides; it is never shown, since it may quote anything.
-        """
-        if response.status == OK:
-            return
-        reason = (reason_of(response) or "") if response.status in (BAD_REQUEST, FORBIDDEN) else ""
-        for beginnings, error, message in REASONS:
-            if reason.startswith(beginnings):
-                raise error(message, source=self.name)
-        raise status_error(response, self.name)
-
-    # Parsing
-
-    def _native_id(self, ref: Ref) -> str | None:
-        """Read an attachment's reference; None where it has another form."""
-        well_formed = ref.type is RefType.ATTACHMENT and len(ref.key) == 1 and NATIVE_ID.fullmatch(ref.key[0])
-        return ref.key[0] if well_formed else None
-
     def _outcome(self, wire: WireAttachment) -> Attachment | GatewayError:
         """Parse one of a list, so that an odd one does not fail the others."""
         try:
-            return not_found(self.name) if wire.deleted else self._parse(wire)
+            return not_found(self.name) if wire.deleted else parse_attachment(wire, self.name)
         except BadResponse as exc:
             return exc
 
-    def _parse(self, wire: WireAttachment) -> Attachment:
-        """Make an attachment.
+    # Uploads
 
-        Nothing in the answer says what the credential may change, so both flags are true and a write is what tells.
+    @property
+    def max_bytes(self) -> int:
+        """The setting ``max_upload``: nothing that may be asked tells the server's own limit."""
+        return self._settings.max_upload
+
+    def check(self, item: UploadItem) -> None:
+        """Refuse bad names, types and options, and more bytes than ``max_upload``."""
+        if not is_record(item.target):
+            raise not_found(self.name)
+        if item.size > self.max_bytes:
+            raise TooLarge(f"The source takes at most {self.max_bytes:,} bytes.", source=self.name)
+        check_name(item.name, self.name)
+        check_type(item.media_type, self.name)
+        check_options(item.options, self.name)
+        if not is_accepted(self._settings.accept, item.name, item.media_type):
+            raise BadInput(
+                "The source does not take files of this type (its setting `accept`).", source=self.name
+            )
+
+    async def upload(self, item: UploadItem, bytes_of: OpenBytes, call: Call, note: Note) -> Ref:
+        """Make an attachment, in chunks where it is larger than one, then hang it into its field.
+
+        Costs 5 requests, and for chunks 1 more and 1 for each. A file field that holds a file is a Conflict, unless
+        the option ``replace`` is true: then the server deletes the old file.
         """
-        return Attachment(
-            ref=Ref(self.name, RefType.ATTACHMENT, (wire.id,)),
-            name=wire.name,
-            size=wire.size,
-            media_type=wire.type or guess_type(wire.name)[0],
-            created_at=parse_time(wire.created_at, self.name),
-            updated_at=parse_time(wire.modified_at, self.name),
-            record=self._record_of(wire),
-            details=details_of(wire),
-            can_update=True,
-            can_delete=True,
-        )
+        self.check(item)
+        replacing = bool(item.options.get("replace"))
+        held = await self._fields.held(item.target, call, fresh=True)
+        with_more(
+            held, [item.marker], self.name, replace=replacing
+        )  # refuses what the link would, before it costs
+        async with bytes_of() as chunks:
+            staged = Measured(chunks)
+            made = await self._contents.create(item, staged, call, in_set=held.is_set)
+            async with self._taken_back_if_refused(made.id, call):
+                await note({NOTED: made.id})
+                await self._contents.send(made, item, staged, call)
+        async with self._taken_back_if_refused(made.id, call):
+            await self._fields.hang(item.target, [made.id], call, replacing=replacing)
+        return Ref(self.name, RefType.ATTACHMENT, (made.id,))
 
-    def _record_of(self, wire: WireAttachment) -> Record | None:
-        """Tell what an attachment hangs on: the parent of a set's member, the related record of a file field's."""
-        place = (wire.parent_type, wire.parent_id)
-        if not all(place):
-            place = (wire.related_type, wire.related_id)
-        ref = Ref(self.name, RefType.RECORD, tuple(part or "" for part in (*place, wire.field)))
-        return Record(ref, RecordKind.ENTITY) if is_record(ref) else None
+    async def reconcile(self, item: UploadItem, call: Call) -> Ref | None:
+        """Look whether the record holds the attachment that was noted; if not, take that away. 2 requests at most.
 
-
-class Closed(Forbidden):
-    """One object that the credential may not see, though it works."""
-
-
-SIZE_TEXTS = ("Attachment size exceeds", "Max attachment size", "File size should not")
-TYPE_TEXTS = ("Not allowed file type", "Passed type", "Detected mime type")
-REASONS: Sequence[tuple[tuple[str, ...], type[GatewayError], str]] = (
-    (("No 'read' access",), Closed, "The source does not let this credential see this."),
-    (SIZE_TEXTS, TooLarge, "The source does not take so many bytes."),
-    (TYPE_TEXTS, BadInput, "The field does not take files of this type."),
-    (("Field ", "Role not allowed"), BadInput, "The source refuses this field, its value or the role."),
-    (("Attachment is not being-uploaded",), Conflict, "The upload has ended already."),
-)
-"""What the source means by 400 and 403, by how its reason begins (`upstreams.md` 5.3, 5.4, 5.8)."""
-
-
-def reason_of(response: Response | Stream) -> str | None:
-    """Read why the source refused, from the only place where it says so; None where it says nothing.
-
-    The header holds UTF-8 (`upstreams.md` 5.2), which reads as Latin-1 where another header is no UTF-8.
-    """
-    text = response.headers.get("x-status-reason")
-    if text is None:
+        Without a note nothing was linked: what the server may have is an attachment that hangs nowhere, which it
+        cleans up by itself (`upstreams.md` 5.7).
+        """
+        native_id = item.notes.get(NOTED)
+        if native_id is None:
+            return None
+        try:
+            held = await self._fields.held(item.target, call, fresh=True)
+        except (NotFound, BadInput):  # no such record or field any more
+            held = None
+        if held and native_id in held.ids:
+            return Ref(self.name, RefType.ATTACHMENT, (native_id,))
+        await self._take_back(native_id, call)
         return None
-    try:
-        return text.encode("latin-1").decode()
-    except UnicodeError:
-        return text
 
+    @asynccontextmanager
+    async def _taken_back_if_refused(self, native_id: str, call: Call) -> AsyncIterator[None]:
+        """Delete a half-made attachment when a step is refused; after other errors ``reconcile`` does."""
+        try:
+            yield
+        except REFUSALS:
+            try:
+                await self._take_back(native_id, call)
+            except GatewayError as left:
+                message = "The source refused the file, and then to take it away again."
+                raise Unavailable(message, source=self.name) from left
+            raise
 
-def details_of(wire: WireAttachment) -> EspoCrmDetails:
-    """Take over what only this kind of source knows, with None for empty texts."""
-    return EspoCrmDetails(
-        native_id=wire.id,
-        field=text_or_none(wire.field),
-        role=text_or_none(wire.role),
-        parent_type=text_or_none(wire.parent_type),
-        parent_id=text_or_none(wire.parent_id),
-        parent_name=text_or_none(wire.parent_name),
-        related_type=text_or_none(wire.related_type),
-        related_id=text_or_none(wire.related_id),
-        copied_from=text_or_none(wire.source_id),
-        is_being_uploaded=wire.is_being_uploaded,
-        is_global=wire.is_global,
-        storage=text_or_none(wire.storage),
-        storage_path=text_or_none(wire.storage_file_path),
-        created_by_id=text_or_none(wire.created_by_id),
-        created_by_name=text_or_none(wire.created_by_name),
-    )
+    async def _take_back(self, native_id: str, call: Call) -> None:
+        """Delete an attachment that hangs nowhere; where that is not allowed the server will."""
+        try:
+            await self._contents.remove(native_id, call)
+        except Forbidden:
+            return
+
+    # Links
+
+    async def link(self, record: Ref, attachments: Sequence[Ref], call: Call) -> AttachmentListing:
+        """Hang attachments into a field of a record: 3 requests, then as ``children``.
+
+        One that hangs elsewhere is taken from there (`upstreams.md` 5.8). A file field that holds another file is a
+        Conflict.
+        """
+        ids = [native_id_of(ref) or "" for ref in attachments]
+        if not is_record(record) or not all(ids):
+            raise not_found(self.name)
+        held = await self._fields.hang(record, ids, call)
+        listing = self._listing(record, held, await self._attachments(held.ids, call))
+        if isinstance(listing, GatewayError):
+            raise listing
+        return listing
+
+    # Changes
+
+    async def update(self, changes: Sequence[FileChange], call: Call) -> Sequence[Entry | GatewayError]:
+        """Rename attachments, 1 request each; nothing else of them can be changed (`upstreams.md` 5.3)."""
+        return await each(changes, lambda change: self._update(change, call))
+
+    async def _update(self, change: FileChange, call: Call) -> Attachment:
+        native_id = native_id_of(change.ref)
+        if native_id is None:
+            raise not_found(self.name)
+        if not change.folder is change.reference is change.document_date is KEEP:
+            raise Unsupported("The source changes nothing of an attachment but its name.", source=self.name)
+        if change.name is KEEP:
+            return await self._attachment(native_id, call)
+        check_name(change.name, self.name)
+        path, body = join_path("Attachment", native_id), msgspec.json.encode({"name": change.name})
+        response = await self._client.request("PUT", path, call, headers=JSON, body=body, repeatable=True)
+        confirm(response, self.name)
+        return parse_attachment(decode_json(response.body, WireAttachment, self.name), self.name)
+
+    # Deletions
+
+    async def delete(self, refs: Sequence[Ref], call: Call) -> Sequence[Deletion | GatewayError]:
+        """Delete attachments, 1 request each. A file field that held one keeps its id, and shows nothing."""
+        return await each(refs, lambda ref: self._delete(ref, call))
+
+    async def deletion(self, deletion: Deletion, call: Call) -> Deletion:  # noqa: ARG002 - nothing to ask
+        """Give the deletion back: here they are done at once."""
+        return deletion
+
+    async def _delete(self, ref: Ref, call: Call) -> Deletion:
+        native_id = native_id_of(ref)
+        if native_id is None:
+            raise not_found(self.name)
+        await self._contents.remove(native_id, call)
+        return Deletion(ref, DeletionState.DELETED)

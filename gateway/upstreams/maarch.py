@@ -1,47 +1,77 @@
 """Maarch Courrier and MEM Courrier: attachments of mails (`upstreams.md` 1)."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
-from mimetypes import MimeTypes
 from typing import Any, ClassVar, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from gateway.domain.details import AttachmentVersion, MaarchDetails
-from gateway.domain.errors import BadResponse, GatewayError, TooLarge, Unauthenticated
-from gateway.domain.model import Attachment, AttachmentListing, Entry, Record, RecordKind, SourceKind
+from gateway.domain.changes import KEEP, Deletion, DeletionState, FileChange, UploadItem
+from gateway.domain.errors import (
+    BadInput,
+    BadResponse,
+    Conflict,
+    Forbidden,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    TooLarge,
+    Unauthenticated,
+    Unsupported,
+)
+from gateway.domain.model import Attachment, AttachmentListing, Entry, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, HeaderAuth, TokenAuth, basic, fingerprint
+from gateway.transport.bodies import base64_length, base64_of, between, whole
 from gateway.transport.call import Call
 from gateway.transport.client import join_path
 from gateway.transport.exchange import Response, Stream
-from gateway.transport.payloads import decode_json, parse_time, text_or_none
-from gateway.upstreams.base import Content, Listing, SourceSettings, connect, each, not_found, status_error
+from gateway.transport.payloads import decode_json
+from gateway.upstreams.base import (
+    Content,
+    Listing,
+    Note,
+    OpenBytes,
+    SourceSettings,
+    connect,
+    each,
+    not_found,
+    status_error,
+)
+from gateway.upstreams.reconciling import made_by
+from gateway.upstreams.wire.maarch import (
+    NATIVE_ID,
+    STATUSES,
+    NewAttachment,
+    Reader,
+    WireAttachment,
+    WireCreated,
+    WireListing,
+    WireRefusal,
+    checked_title,
+    new_attachment,
+    overwriting,
+    refused,
+    title_of,
+)
 
 OK = 200
 NO_CONTENT = 204
+DONE = frozenset({OK, NO_CONTENT})
+BAD_REQUEST = 400
+UNAUTHORIZED = 401
 TEXTUAL = frozenset({400, 403, 404})
 """Statuses of which only the text tells what happened (`upstreams.md` 1.2)."""
 REFUSED_LOGINS = frozenset({400, 401, 403})
 """What a login may be refused with: 403 is for accounts that get no token, as those of programs."""
 
-NATIVE_ID = re.compile(r"[1-9][0-9]*")
-MISSING = re.compile("does not exist|not found")
 LARGEST_REFUSAL = 16 * 1024
 """Bytes of a refused download's body that are read: its text is one line."""
-LARGEST_ID = 2**31 - 1
-"""What the database's integers hold; the server crashes on more."""
-HIDDEN_TYPES = frozenset({"signed_response", "summary_sheet"})
-"""Types that no list shows (`upstreams.md` 1.6)."""
-STATUSES = ("A_TRA", "TRA", "SEND_MASS")
-"""What a new attachment may be, and what one must be to be changed (`upstreams.md` 1.3, 1.4)."""
-EXTENSION = re.compile(r"[A-Za-z0-9]{1,32}")
 JSON = {"Content-Type": "application/json"}
+JSON_END = b'"}'
 
 
 # Settings
@@ -52,12 +82,21 @@ class MaarchSettings(SourceSettings, frozen=True, kw_only=True):
 
     ``auth`` is ``basic``, or ``bearer`` for tokens that the account asks for; accounts of the mode ``rest`` get
     none. ``timezone`` is that of the server, which writes its times without one (`upstreams.md` 1.6).
+
+    ``max_upload`` is in bytes of a file. The server measures the Base64 text, which is a third longer, and takes the
+    smallest of PHP's ``upload_max_filesize``, ``post_max_size`` and ``memory_limit``: three quarters of that, and a
+    little less for what else is in the body, is right here. The default suits 100 MiB. ``accept`` names the
+    extensions of files that may be uploaded, ``types`` the types that they may get (keys of the server's
+    ``attachmentsTypes``); both are empty where the server alone decides.
     """
 
     username: str
     password: Secret
     auth: Literal["basic", "bearer"] = "basic"
     timezone: str = "Europe/Paris"
+    max_upload: int = 78_000_000
+    accept: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a zone that is not known, by ValueError."""
@@ -71,10 +110,10 @@ W = TypeVar("W")
 
 
 class MaarchAdapter:
-    """Reads the attachments of mails.
+    """Reads, makes, renames and deletes the attachments of mails.
 
-    Costs: 1 request per attachment and 1 per listed mail, at the same time as far as ``concurrency`` allows;
-    with tokens 1 more when there is none or it has ended, which is half an hour after it was given.
+    Costs of reading: 1 request per attachment and 1 per listed mail, at the same time as far as ``concurrency``
+    allows; with tokens 1 more when there is none or it has ended, which is half an hour after it was given.
     """
 
     kind: ClassVar = SourceKind.MAARCH
@@ -84,7 +123,7 @@ class MaarchAdapter:
     def __init__(self, settings: MaarchSettings) -> None:
         self.name = settings.name
         self._settings = settings
-        self._zone = ZoneInfo(settings.timezone)
+        self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         self._login = connect(settings, HeaderAuth({}))
         self._client = connect(settings, self._choose_auth())
 
@@ -161,22 +200,156 @@ class MaarchAdapter:
             raise BadResponse("The source accepted the login but sent no token.", source=self.name)
         return Secret(token)
 
+    # Uploading
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The largest file, in bytes; the server's own limit is of the Base64 text."""
+        return self._settings.max_upload
+
+    def check(self, item: UploadItem) -> None:
+        """Refuse what the server would, or would keep under another name.
+
+        Raises TooLarge, and BadInput for an empty file, a name without an extension or with one that is not taken, a
+        title above 255 characters or with a line break, and options that the server does not know.
+        """
+        self._checked(item)
+
+    async def upload(
+        self,
+        item: UploadItem,
+        bytes_of: OpenBytes,
+        call: Call,
+        note: Note,  # noqa: ARG002 - one request has no steps between
+    ) -> Ref:
+        """Send the file as one JSON document whose Base64 is made on the way. 1 request.
+
+        1 or 2 more when a token has ended. Options: ``type``, a key of the server's types (``simple_attachment`` by
+        default); ``status``, ``A_TRA``, ``TRA`` or ``SEND_MASS``; ``title``, else the name without its extension.
+        Office documents are rewritten by the server, so their bytes come back different (`upstreams.md` 1.6).
+        """
+        head = self._checked(item).head()
+        response = await self._post(head, item, bytes_of, call)
+        if response.status == UNAUTHORIZED and self._settings.auth == "bearer":
+            response = await self._post(head, item, bytes_of, call)  # a token had ended; now there is another
+        created = self._decoded(response, WireCreated)
+        return Ref(self.name, RefType.ATTACHMENT, (str(created.id),))
+
+    async def reconcile(self, item: UploadItem, call: Call) -> Ref | None:
+        """Look for an attachment of the same title and type that the mail has since the attempt began. 1 request.
+
+        The server knows no marker, and lists tell neither size nor format, so a person who attaches a file of the
+        same title at the same time gives OutcomeUnknown. None proves nothing while the server may still be working
+        on the request (it converts before it answers): the caller waits first.
+        """
+        new = new_attachment(item)
+        try:
+            found = self._listed(item.target, await self._fresh(self._list_path(item.target), call)).attachments
+        except NotFound as exc:
+            raise OutcomeUnknown("The mail cannot be seen any more.", source=self.name) from exc
+        twins = {one.ref: one.details.created_at_text for one in found if new.equals(one.details)}
+        return made_by(item, twins, self._reader.zone)
+
+    async def _post(self, head: bytes, item: UploadItem, bytes_of: OpenBytes, call: Call) -> Response:
+        length = len(head) + base64_length(item.size) + len(JSON_END)
+        headers = {**JSON, "Content-Length": str(length)}
+        async with bytes_of() as chunks:
+            body = between(head, base64_of(whole(chunks, item.size)), JSON_END)
+            return await self._client.request("POST", "/attachments", call, headers=headers, body=body)
+
+    def _checked(self, item: UploadItem) -> NewAttachment:
+        new, settings = new_attachment(item), self._settings
+        if item.size > settings.max_upload:
+            raise TooLarge(f"The source takes {settings.max_upload:,} bytes at most.", source=self.name)
+        if item.size == 0:
+            raise BadInput("The source takes no empty files.", source=self.name)
+        accepted = [one.lower().removeprefix(".") for one in settings.accept]
+        if accepted and new.format.lower() not in accepted:
+            raise BadInput(f"The source takes files of: {', '.join(accepted)}.", source=self.name)
+        if settings.types and new.type not in settings.types:
+            raise BadInput(f"`type` must be one of: {', '.join(settings.types)}.", source=self.name)
+        return new
+
+    # Changing
+
+    async def update(self, changes: Sequence[FileChange], call: Call) -> Sequence[Entry | GatewayError]:
+        """Rename attachments: 3 requests each, as the server overwrites all it knows and answers nothing.
+
+        The new name becomes the title, without the extension that it is shown with. What somebody else changes
+        between the first two requests is lost, and so is the effective date, which the server does not tell.
+        Conflict for what is signed or sent, Unsupported for anything but the name.
+        """
+        return await each(changes, lambda change: self._change(change, call))
+
+    async def _change(self, change: FileChange, call: Call) -> Entry:
+        if {change.folder, change.reference, change.document_date} != {KEEP}:
+            raise Unsupported("Of attachments of this source only the name can change.", source=self.name)
+        path = join_path("attachments", self._native_id(RefType.ATTACHMENT, change.ref))
+        wire = self._decoded(await self._fresh(path, call), WireAttachment)
+        if change.name is KEEP:
+            return self._entry(wire)
+        self._check_changeable(wire)
+        title = checked_title(title_of(change.name, wire.format), self.name)
+        body = msgspec.json.encode(overwriting(wire, title))
+        response = await self._client.request("PUT", path, call, headers=JSON, body=body, repeatable=True)
+        if response.status not in DONE:
+            raise self._refusal(response)
+        return self._entry(self._decoded(await self._fresh(path, call), WireAttachment))
+
+    def _check_changeable(self, wire: WireAttachment) -> None:
+        """Refuse what the server would refuse in words that fit something else ("does not exist")."""
+        if wire.status is not None and wire.status not in STATUSES:
+            raise Conflict("The attachment is signed or on its way, so it cannot be changed.", source=self.name)
+        if wire.can_update is False:
+            raise Forbidden("The account of the gateway may not change this attachment.", source=self.name)
+
+    # Deleting
+
+    async def delete(self, refs: Sequence[Ref], call: Call) -> Sequence[Deletion | GatewayError]:
+        """Delete attachments, each with every version of it, older and newer: 1 request each.
+
+        The server keeps the rows, but nothing shows them any more, and draft e-mails lose them (`upstreams.md` 1.6).
+        """
+        return await each(refs, lambda ref: self._delete(ref, call))
+
+    async def deletion(self, deletion: Deletion, call: Call) -> Deletion:  # noqa: ARG002 - done when accepted
+        """Give the deletion back: here they are done at once. No request."""
+        return deletion
+
+    async def _delete(self, ref: Ref, call: Call) -> Deletion:
+        path = join_path("attachments", self._native_id(RefType.ATTACHMENT, ref))
+        response = await self._client.request("DELETE", path, call, repeatable=True)
+        gone = response.status == BAD_REQUEST and "does not exist" in self._text(response)
+        if response.status not in DONE and not gone:
+            raise self._refusal(response)
+        return Deletion(ref, DeletionState.DELETED)
+
     # Reading
 
     async def _one(self, ref: Ref, call: Call) -> Entry:
         path = join_path("attachments", self._native_id(RefType.ATTACHMENT, ref))
-        wire = self._decoded(await self._client.get(path, call), WireAttachment)
+        return self._entry(self._decoded(await self._client.get(path, call), WireAttachment))
+
+    def _entry(self, wire: WireAttachment) -> Attachment:
         if wire.res_id_master is None:
             raise BadResponse("The source did not say which mail the attachment hangs on.", source=self.name)
-        return self._attachment(wire, self._mail(str(wire.res_id_master)))
+        return self._reader.attachment(wire, self._reader.mail(str(wire.res_id_master)))
 
     async def _listing(self, parent: Ref, call: Call) -> Listing:
-        native_id = self._native_id(RefType.RECORD, parent)
-        path = join_path("resources", native_id, "attachments")
-        wire = self._decoded(await self._client.get(path, call), WireListing)
-        mail = self._mail(native_id)  # MEM 21.03 does not repeat it in the list (`upstreams.md` 1.5)
-        found = tuple(self._attachment(attachment, mail) for attachment in wire.attachments)
+        return self._listed(parent, await self._client.get(self._list_path(parent), call))
+
+    def _list_path(self, parent: Ref) -> str:
+        return join_path("resources", self._native_id(RefType.RECORD, parent), "attachments")
+
+    def _listed(self, parent: Ref, response: Response) -> AttachmentListing:
+        wire = self._decoded(response, WireListing)
+        mail = self._reader.mail(parent.key[0])  # MEM 21.03 does not repeat it in the list (`upstreams.md` 1.5)
+        found = tuple(self._reader.attachment(attachment, mail) for attachment in wire.attachments)
         return AttachmentListing(mail, found, wire.maileva_enabled)
+
+    async def _fresh(self, path: str, call: Call) -> Response:
+        """Get what is there now: an answer shared with who asked earlier could be older than what was just done."""
+        return await self._client.request("GET", path, call, repeatable=True)
 
     # Errors
 
@@ -187,18 +360,9 @@ class MaarchAdapter:
         return decode_json(response.body, shape, self.name)
 
     def _refusal(self, response: Response) -> GatewayError:
-        """Name the error of an answer that is not 200.
-
-        The server answers 400 or 403 for what is not there and for what may not be seen, and only the text tells
-        which (`upstreams.md` 1.6). Both become NotFound: to tell them apart would tell what exists. Texts that
-        begin with "body" are about values that were sent.
-        """
+        """Name the error of an answer that is no success, by its text where only that tells."""
         text = self._text(response) if response.status in TEXTUAL else ""
-        if "size is over limit" in text:
-            return TooLarge("The source does not take so many bytes.", source=self.name)
-        if "out of perimeter" in text or (MISSING.search(text) and not text.startswith("body ")):
-            return not_found(self.name)
-        return status_error(response, self.name)
+        return refused(text, self.name) or status_error(response, self.name)
 
     def _text(self, response: Response) -> str:
         with suppress(BadResponse):  # a page of a proxy, or a body that was cut: the status alone counts then

@@ -1,36 +1,38 @@
 """The routes of the gateway."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from gateway.web.content import ContentEndpoint
 from gateway.web.graphiql import STATIC
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.health import Health
+from gateway.web.live import ByAccept, LiveEndpoint
 
 
 def make_app(
     graphql: GraphQLEndpoint,
+    live: LiveEndpoint,
     content: ContentEndpoint,
     schema_text: str,
-    close: Callable[[], Awaitable[None]],
+    running: Callable[[], AbstractAsyncContextManager[None]],
 ) -> Starlette:
-    """Put the routes together; ``close`` is awaited when the application stops."""
+    """Put the routes together; ``running`` is entered when the application starts and left when it stops."""
     health = Health()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        health.ready = True
-        try:
-            yield
-        finally:
-            health.ready = False
-            await close()
+        async with running():
+            health.ready = True
+            try:
+                yield
+            finally:
+                health.ready = False
 
     async def schema(_: Request) -> Response:
         return PlainTextResponse(schema_text, headers={"cache-control": "no-cache"})
@@ -40,7 +42,8 @@ def make_app(
 
     routes = [
         Route("/", home),
-        Route("/graphql", graphql),
+        Route("/graphql", ByAccept(graphql, live)),
+        WebSocketRoute("/graphql", live),
         Route("/content/{token}", content.serve, methods=["GET", "HEAD"]),
         Route("/schema.graphql", schema),
         Route("/livez", health.live),

@@ -10,6 +10,7 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLInputObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     VariableNode,
@@ -19,6 +20,7 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -70,6 +72,17 @@ class Document:
         if name is not None:
             return self.operations.get(name) if name else None
         return next(iter(self.operations.values())) if len(self.operations) == 1 else None
+
+
+def mark_one_of(schema: GraphQLSchema) -> None:
+    """Tell graphql-core which inputs are `@oneOf`, so that its own rules and coercions hold for them.
+
+    Strawberry keeps that to itself. Its rule for validation breaks on variables that the operation does not declare.
+    """
+    for found in schema.type_map.values():
+        definition = found.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if isinstance(found, GraphQLInputObjectType) and getattr(definition, "is_one_of", False):
+            found.is_one_of = True
 
 
 def check_document(schema: GraphQLSchema, text: str, *, suggestions: bool) -> Document:

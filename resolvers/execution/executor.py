@@ -11,7 +11,7 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import RequestContext
-from resolvers.execution.documents import Document, Remembered, check_document
+from resolvers.execution.documents import Document, Remembered, check_document, mark_one_of
 from resolvers.execution.fields import NotCompilable
 from resolvers.execution.projection import Compiler, Project
 from resolvers.execution.run import Run, located
@@ -50,6 +50,7 @@ class Executor:
         self._suggestions = suggestions
         self._strawberry = schema
         self._schema = schema._schema  # noqa: SLF001 - strawberry has no other door to its types
+        mark_one_of(self._schema)
         self._documents: Remembered[str, Document] = Remembered(MOST_DOCUMENTS)
         self._plans: Remembered[PlanKey, Project | None] = Remembered(MOST_PLANS)
 

@@ -9,7 +9,7 @@ document again and words the error: the functions never guess.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, NoReturn
 
@@ -80,7 +80,7 @@ class Compiler:
         if root is None:
             raise NotCompilable("a schema without queries")
         collected = collect_fields(self.schema, self.fragments, self.variables, root, self.operation)
-        return self._function(replace(self._written(root, collected), checked="True"))
+        return self._body(self._written(root, collected), check=[])
 
     # Objects
 
@@ -113,9 +113,11 @@ class Compiler:
     def _function(self, selected: Selected) -> Project:
         """Make the function of one selection."""
         if id(selected) not in self._functions:
-            body = [selected.checked, f"d = {selected.display}", *selected.steps, "return d"]
-            self._functions[id(selected)] = self._made("o", body)
+            self._functions[id(selected)] = self._body(selected, check=[selected.checked])
         return self._functions[id(selected)]
+
+    def _body(self, selected: Selected, check: list[str]) -> Project:
+        return self._made("o", [*check, f"d = {selected.display}", *selected.steps, "return d"])
 
     def _check(self, object_type: GraphQLObjectType) -> str:
         """Write the test that a value is of a type, which is done once a class."""

@@ -4,6 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite(
     "tests.conformance.adapter_suite",
+    "tests.conformance.store_parts",
     "tests.conformance.store_suite",
     "tests.conformance.subject",
     "tests.conformance.upload_suite",

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,24 +14,20 @@ import msgspec
 import pytest
 from minio.error import S3Error
 
-from gateway.domain.errors import BadInput, Conflict, NotFound
+from gateway.domain.errors import Conflict, NotFound
 from gateway.uploads.forgery import FORMS, forged
 from gateway.uploads.s3 import S3Client
-from gateway.uploads.storage import StoredPart
 from gateway.uploads.targets import (
-    SMALLEST_PART,
     StagedTarget,
     object_url,
-    part_target,
-    parts_for_uppy,
     post_target,
     put_target,
 )
-from tests.conformance.storeyard import FOREIGN, Yard, break_off, exposed, now, swapped
+from tests.conformance.store_parts import PartsSuite
+from tests.conformance.storeyard import FOREIGN, REFUSED, Yard, exposed, now, swapped
 
 HELLO = b"hello"
 SHA256 = hashlib.sha256(HELLO).hexdigest()
-REFUSED = {400, 403}
 
 
 def exact(yard: Yard, key: str, *, age: timedelta = timedelta()) -> StagedTarget:
@@ -45,15 +40,8 @@ def form(yard: Yard, key: str, *, age: timedelta = timedelta()) -> StagedTarget:
     return post_target(yard.settings, key, sizes=range(2, 9), media_type="text/plain", now=now() - age)
 
 
-async def begun(yard: Yard) -> tuple[str, str, list[bytes]]:
-    """Start an upload in two parts, the second of which is small."""
-    key = yard.key()
-    upload = await yard.store.create_multipart(key, "text/plain")
-    return key, upload, [b"a" * SMALLEST_PART, b"the rest"]
-
-
-class StoreSuite:
-    """The checks; each one's docstring is its promise."""
+class StoreSuite(PartsSuite):
+    """The checks; each one's docstring is its promise. S08 to S11 are those of uploads in parts."""
 
     async def test_s01_takes_what_was_signed(self, yard: Yard) -> None:
         """MUST take the announced bytes, and tell their size, type and, if any, their right checksum."""
@@ -200,87 +188,6 @@ class StoreSuite:
         assert answer.status_code in REFUSED, answer.text
         assert not await yard.exists(key)
         assert not await yard.exists("staging/elsewhere")
-
-    async def test_s08_resumes_an_upload_whose_part_was_broken_off(self, yard: Yard) -> None:
-        """MUST forget half a part, list the whole ones, take the part again and make one object of them."""
-        # given
-        key, upload, bodies = await begun(yard)
-        targets = [
-            part_target(yard.settings, key, upload, number, size=len(body), now=now())
-            for number, body in enumerate(bodies, 1)
-        ]
-        await break_off(targets[0], bodies[0], len(bodies[0]) // 2)
-        etag = (await yard.send(targets[1], bodies[1])).headers["etag"]
-
-        # when
-        arrived = await yard.store.list_parts(key, upload)
-        again = await yard.send(targets[0], bodies[0])
-        done = await yard.store.complete(key, upload, await yard.store.list_parts(key, upload))
-        read = await yard.store.digest(key, done.etag)
-
-        # then
-        assert parts_for_uppy(arrived) == [{"PartNumber": 2, "Size": 8, "ETag": etag}]
-        assert again.status_code == 200
-        assert (done.size, done.media_type) == (SMALLEST_PART + 8, "text/plain")
-        assert read.sha256 == hashlib.sha256(b"".join(bodies)).hexdigest()
-
-    async def test_s09_refuses_a_part_that_was_not_signed(self, yard: Yard) -> None:
-        """MUST refuse a part of another number, upload or size than the signed one."""
-        # given
-        key, upload, _ = await begun(yard)
-        target = part_target(yard.settings, key, upload, 1, size=5, now=now())
-
-        # when
-        answers = [
-            await yard.send(swapped(target, "partNumber=1", "partNumber=2"), HELLO),
-            await yard.send(swapped(target, "uploadId=[^&]+", "uploadId=other"), HELLO),
-            await yard.send(target, b"longer than signed"),
-        ]
-
-        # then
-        assert {answer.status_code for answer in answers} <= REFUSED
-        assert await yard.store.list_parts(key, upload) == []
-
-    async def test_s10_completes_once_and_says_so_again(self, yard: Yard) -> None:
-        """MUST refuse parts that don't fit; a repeated completion tells of the same object."""
-        # given
-        key, upload, _ = await begun(yard)
-        sent = await yard.send(part_target(yard.settings, key, upload, 1, now=now()), HELLO)
-        right = [StoredPart(1, sent.headers["etag"].strip('"'), 5)]
-
-        # when
-        with pytest.raises(BadInput):
-            await yard.store.complete(key, upload, [replace(right[0], etag="0" * 32)])
-        with pytest.raises(BadInput):
-            await yard.store.complete(key, upload, [*right, StoredPart(2, "0" * 32, 5)])
-        first = await yard.store.complete(key, upload, right)
-        second = await yard.store.complete(key, upload, right)
-
-        # then
-        assert first == second
-        assert first.size == 5
-
-    async def test_s11_forgets_an_aborted_upload(self, yard: Yard) -> None:
-        """MUST list an upload that was begun, and after it is aborted know nothing of it."""
-        # given
-        key, upload, _ = await begun(yard)
-        prefix = None if yard.lists_uploads else key
-        later = now() + timedelta(minutes=5)
-
-        # when
-        before = await yard.store.list_multiparts(later, prefix)
-        too_young = await yard.store.list_multiparts(now() - timedelta(minutes=5), prefix)
-        await yard.store.abort(key, upload)
-        await yard.store.abort(key, upload)
-        after = await yard.store.list_multiparts(later, prefix)
-
-        # then
-        assert (key, upload) in {(one.key, one.upload_id) for one in before}
-        assert key not in {one.key for one in [*too_young, *after]}
-        with pytest.raises(NotFound):
-            await yard.store.list_parts(key, upload)
-        with pytest.raises(NotFound):
-            await yard.store.complete(key, upload, [StoredPart(1, "0" * 32, 5)])
 
     async def test_s12_lets_known_pages_upload(self, yard: Yard) -> None:
         """MUST allow the signed headers to our page's preflight, and let it read ETag and Location; no other page."""

@@ -18,6 +18,9 @@ ORIGIN = "https://uploads.example"
 FOREIGN = "https://evil.example"
 """One that nobody told the store about."""
 
+REFUSED = frozenset({400, 403})
+"""How stores say no to what was not signed."""
+
 
 def now() -> datetime:
     """Tell the time that signatures are made with."""

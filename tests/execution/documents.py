@@ -31,6 +31,8 @@ Draw = Callable[[int], int]
 
 DEEPEST = 5
 MOST_FIELDS = 4
+MOST_DIFFERENT = 5
+"""Longer lists repeat their first item."""
 
 
 @dataclass
@@ -94,17 +96,16 @@ class Writer:
 
     def _part(self, on: GraphQLNamedType, depth: int) -> str:
         choice = self.draw(10)
-        fields = getattr(on, "fields", None)
+        fields: dict[str, GraphQLField] = getattr(on, "fields", {})
         if (choice >= 8 or (choice >= 4 and is_abstract_type(on))) and depth < DEEPEST:
             return self._fragment(on, depth)
-        if choice == 3 or not fields:
-            return self._keyed("__typename", "", "String!", set()) + self._directives()
-        return self._field(on, fields, depth)
-
-    def _field(self, on: GraphQLNamedType, fields: dict[str, GraphQLField], depth: int) -> str:
         names = [name for name, found in fields.items() if depth < DEEPEST or not _composite(found)]
+        if choice == 3 or not names:
+            return self._keyed("__typename", "", "String!", set()) + self._directives()
         name = names[self.draw(len(names))]
-        found = fields[name]
+        return self._field(on, name, fields[name], depth)
+
+    def _field(self, on: GraphQLNamedType, name: str, found: GraphQLField, depth: int) -> str:
         arguments, used = self._arguments(f"{on.name}.{name}", found)
         text = self._keyed(name, arguments, str(found.type), used) + self._directives()
         return text + " " + self._selection(get_named_type(found.type), depth + 1) if _composite(found) else text
@@ -197,10 +198,15 @@ class Writer:
         if value is None:
             return "null"
         if isinstance(of_type, GraphQLList):
-            return "[" + ", ".join(self._value(of_type.of_type, item) for item in value) + "]"
+            return self._list(of_type, value)
         if isinstance(of_type, GraphQLInputObjectType):
             return self._object(of_type, value)
         return str(value) if isinstance(of_type, GraphQLEnumType) else json.dumps(value)
+
+    def _list(self, of_type: GraphQLList[Any], value: list[Any]) -> str:
+        few = value[:MOST_DIFFERENT]
+        items = [self._value(of_type.of_type, item) for item in few]
+        return "[" + ", ".join([*items, *(items[:1] * (len(value) - len(few)))]) + "]"
 
     def _object(self, of_type: GraphQLInputObjectType, value: dict[str, Any]) -> str:
         parts = [f"{name}: {self._member(of_type, name, item)}" for name, item in value.items()]
@@ -208,7 +214,7 @@ class Writer:
 
     def _member(self, of_type: GraphQLInputObjectType, name: str, value: Any) -> str:
         member_type = of_type.fields[name].type
-        if of_type.is_one_of:  # a variable there must not be nullable
+        if of_type.is_one_of:  # no null there, nor a variable that may be null
             member_type = GraphQLNonNull(member_type)
         return self._value(member_type, value)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.errors import BadCursor, GatewayError
@@ -20,6 +20,9 @@ from tests.graphql.places import Cases, ask, attachment
 
 MOST = 100
 SCOPE = scope("a list")
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine takes its time, which says nothing about the code."""
 
 # Few different values, so that many files share one and only their references tell them apart.
 files = st.builds(
@@ -75,6 +78,7 @@ def refs(pages: Sequence[Page[StoredFile]]) -> list[Ref]:
 # Pages of a list that stays
 
 
+@patient
 @given(lists, orders, sizes)
 def test_pages_forward_give_each_item_once(items: list[Attachment], order: Order, steps: list[int]) -> None:
     """Whatever the order and the sizes, pages put together are the list."""
@@ -91,6 +95,7 @@ def test_pages_forward_give_each_item_once(items: list[Attachment], order: Order
     assert {page.total for page in pages} == {len(whole)}
 
 
+@patient
 @given(lists, orders, sizes)
 def test_pages_backward_give_each_item_once(items: list[Attachment], order: Order, steps: list[int]) -> None:
     """Turned from the end, pages are the same list; each page itself still reads from its start."""
@@ -105,6 +110,7 @@ def test_pages_backward_give_each_item_once(items: list[Attachment], order: Orde
     assert [page.has_next for page in pages] == [False] + [True] * (len(pages) - 1)
 
 
+@patient
 @given(lists.filter(bool), orders, sizes, sizes, st.data())
 def test_both_directions_meet_at_any_cursor(
     items: list[Attachment], order: Order, ahead: list[int], back: list[int], data: st.DataObject
@@ -123,6 +129,7 @@ def test_both_directions_meet_at_any_cursor(
     assert [*refs(before[::-1]), whole.items[middle].ref, *refs(after)] == refs([whole])
 
 
+@patient
 @given(lists.filter(bool), orders, st.data())
 def test_a_page_between_two_cursors_is_what_lies_between(
     items: list[Attachment], order: Order, data: st.DataObject
@@ -147,6 +154,7 @@ def test_a_page_between_two_cursors_is_what_lies_between(
 # Pages of a list that changes
 
 
+@patient
 @given(lists, lists, orders, sizes, st.data())
 def test_items_that_come_and_go_disturb_no_other(
     items: list[Attachment], others: list[Attachment], order: Order, steps: list[int], data: st.DataObject
@@ -170,6 +178,7 @@ def test_items_that_come_and_go_disturb_no_other(
     assert [ref for ref in seen if ref in kept] == [item.ref for item in arrange(staying, Filter(), order)]
 
 
+@patient
 @given(lists.filter(lambda items: len(items) > 1), orders, st.data())
 def test_a_cursor_outlives_its_item(items: list[Attachment], order: Order, data: st.DataObject) -> None:
     """The last item of a page may be gone when the next page is asked for."""
@@ -193,6 +202,7 @@ def in_their_order(numbers: Sequence[int], request: PageRequest) -> Page[int]:
     return paginate(numbers, request, key=str, ordered=False, belongs_to=SCOPE, most=MOST)
 
 
+@patient
 @given(st.lists(st.integers(), unique=True, max_size=40), sizes)
 def test_unsorted_lists_keep_their_order_on_pages(numbers: list[int], steps: list[int]) -> None:
     """A walk through a tree has an order that no key tells; its pages are that walk."""
@@ -332,6 +342,7 @@ async def test_a_cursor_of_another_field_is_refused(given_by: str, used_in: str)
     assert error.code == "BAD_CURSOR"
 
 
+@patient
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 async def test_nonsense_is_no_cursor(text: str) -> None:
     """Any text is refused with a code, as the caller's mistake and never as a defect of the gateway."""
@@ -407,6 +418,7 @@ async def test_a_page_has_a_hundred_where_no_size_is_asked(query: str) -> None:
     assert bare["pageInfo"]["hasNextPage"]
 
 
+@patient
 @given(lists.filter(bool), orders)
 def test_cursors_are_short_and_all_different(items: list[Attachment], order: Order) -> None:
     """A cursor goes into an address bar, and two items never share one."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from random import Random
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.details import ArrhesDetails
@@ -17,6 +17,9 @@ LIBRARY = Library(Ref("books", RefType.LIBRARY, ("acme", "2025")))
 WHEN = datetime(2025, 3, 14, tzinfo=UTC)
 DEEP = 10_000
 MISSING = "missing"
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine takes its time, which says nothing about the code."""
 
 ids = st.integers(0, 24).map(str)
 names = st.sampled_from(["a", "A", "b", "é", "Été", "10", "9", ""])
@@ -110,6 +113,7 @@ def native(nodes: Iterable[Folder | File]) -> list[str]:
     return [node.ref.key[0] for node in nodes]
 
 
+@patient
 @given(folder_rows, file_rows)
 def test_everything_is_reached_exactly_once(folders: Rows, files: Rows) -> None:
     """Nothing that the source holds is lost, and nothing shows twice, whatever parents it names."""
@@ -123,6 +127,7 @@ def test_everything_is_reached_exactly_once(folders: Rows, files: Rows) -> None:
     assert reached == Counter([*folders, *files])
 
 
+@patient
 @given(folder_rows)
 def test_placement_is_right(folders: Rows) -> None:
     """Folders on a cycle and folders without their parent say so; all others stand where the source says."""
@@ -136,6 +141,7 @@ def test_placement_is_right(folders: Rows) -> None:
     assert found == {native_id: expected_placement(native_id, folders) for native_id in folders}
 
 
+@patient
 @given(folder_rows)
 def test_only_what_is_in_place_hangs_below_its_parent(folders: Rows) -> None:
     """A folder's parent is the one its source names, or it stands at the root."""
@@ -158,6 +164,7 @@ def test_only_what_is_in_place_hangs_below_its_parent(folders: Rows) -> None:
     }
 
 
+@patient
 @given(folder_rows, file_rows)
 def test_descendants_come_in_order_and_with_their_depth(folders: Rows, files: Rows) -> None:
     """Folders come before files, each by name and followed by its own, one level deeper than what holds it."""
@@ -184,6 +191,7 @@ def by_recursion(
         yield other.ref, depth, parent
 
 
+@patient
 @given(folder_rows, file_rows, st.integers(1, 6))
 def test_a_shallow_walk_is_the_top_of_the_deep_one(folders: Rows, files: Rows, depth: int) -> None:
     """`depth` cuts levels off and changes nothing else."""
@@ -197,6 +205,7 @@ def test_a_shallow_walk_is_the_top_of_the_deep_one(folders: Rows, files: Rows, d
     assert shallow == [entry for entry in walked(tree) if entry.depth <= depth]
 
 
+@patient
 @given(folder_rows, st.randoms(use_true_random=False))
 def test_the_order_of_the_source_changes_nothing(folders: Rows, random: Random) -> None:
     """A source's lists come in the accidental order of its storage, and two equal queries give equal answers."""

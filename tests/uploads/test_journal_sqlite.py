@@ -95,6 +95,29 @@ class TestOnSqlite(JournalSuite):
         assert (await impatient.advance(ticket, TicketState.SENDING)).attempt == 1
         await impatient.aclose()
 
+    async def test_a_new_file_that_others_open_too(
+        self, path: Path, url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two processes at their first start on one file get in each other's way, and both start."""
+        # given
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("CREATE TABLE something (x)")
+            other.execute("BEGIN IMMEDIATE")
+            pauses: list[float] = []
+            monkeypatch.setattr(
+                "gateway.uploads.database.time.sleep",
+                lambda pause: (pauses.append(pause), other.execute("ROLLBACK")),
+            )
+
+            # when
+            journal = await Journal.open(url, clock, patience=1)
+
+        # then
+        assert len(pauses) == 1
+        assert await _pragma(journal, "journal_mode") == "wal"
+        await journal.aclose()
+
     async def test_a_full_disk_loses_nothing(self, journal: Journal, clock: Clock) -> None:
         """Without room writes are refused, reads go on, the file stays whole, and with room it goes on."""
         # given

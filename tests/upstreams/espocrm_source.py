@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
 
+from gateway.domain.changes import UploadItem
 from gateway.domain.model import Attachment, AttachmentListing
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
@@ -93,3 +96,17 @@ def paths(subject: Subject) -> list[str]:
     seen = [one.path.removeprefix("/api/v1/") for one in subject.sandbox.requests]
     subject.sandbox.requests.clear()
     return seen
+
+
+def item_for(target: Ref, contents: bytes, name: str = "Devis.txt") -> UploadItem:
+    """Write down an upload of some contents."""
+    return UploadItem(
+        target=target,
+        name=name,
+        media_type="text/plain",
+        size=len(contents),
+        sha256=sha256(contents).hexdigest(),
+        options={},
+        marker="ticket",
+        started_at=datetime.now(UTC),
+    )

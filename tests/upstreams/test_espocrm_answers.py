@@ -14,8 +14,7 @@ from gateway.sandbox.espocrm.records import remove
 from gateway.sandbox.espocrm.state import State
 from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
-from gateway.transport.exchange import Response
-from gateway.upstreams.espocrm import reason_of
+from gateway.upstreams.wire.espocrm import reason_in
 from tests.conformance.subject import Place, Subject, fetched, listed
 from tests.upstreams.espocrm_source import (
     ADMIN,
@@ -102,14 +101,14 @@ async def test_reads_the_reason(
 def test_decodes_the_reason(header: str, expected: str) -> None:
     """The header holds UTF-8, which an HTTP library gives as Latin-1 or already decoded."""
     # given
-    response = Response(403, {"x-status-reason": header}, b"")
+    headers = {"x-status-reason": header}
 
     # when
-    reason = reason_of(response)
+    reason = reason_in(headers)
 
     # then
     assert reason == expected
-    assert reason_of(Response(403, {}, b"")) is None
+    assert reason_in({}) is None
 
 
 async def test_tells_everything_that_the_source_tells(place: Place, state: State) -> None:

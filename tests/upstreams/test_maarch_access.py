@@ -380,7 +380,7 @@ def test_settings_do_not_show_the_password(bench: Bench) -> None:
 
 
 async def test_source_of_this_kind_is_opened_with_its_capabilities(bench: Bench) -> None:
-    """The registry knows the kind, and clients are told that files can be downloaded."""
+    """The registry knows the kind, and clients are told what can be done with its files."""
     # given settings
 
     # when the source is opened
@@ -388,6 +388,9 @@ async def test_source_of_this_kind_is_opened_with_its_capabilities(bench: Bench)
     can = {one.operation for one in capabilities(adapter) if one.supported}
     await adapter.aclose()
 
-    # then it is this adapter, which reads
+    # then it is this adapter, which reads and writes
     assert isinstance(adapter, MaarchAdapter)
-    assert can == {Operation.LIST, Operation.FETCH, Operation.DOWNLOAD}
+    assert can == {
+        *(Operation.LIST, Operation.FETCH, Operation.DOWNLOAD),
+        *(Operation.UPLOAD, Operation.UPDATE, Operation.DELETE),
+    }

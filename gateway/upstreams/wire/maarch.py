@@ -3,24 +3,40 @@
 Source: `upstreams.md` 1.2 to 1.6.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from gateway.domain.details import AttachmentVersion, MaarchDetails
+from gateway.domain.changes import UploadItem
+from gateway.domain.details import AttachmentDetails, AttachmentVersion, MaarchDetails
+from gateway.domain.errors import BadInput, Conflict, GatewayError, NotFound, TooLarge
 from gateway.domain.media_types import media_type_of
 from gateway.domain.model import Attachment, Record, RecordKind
 from gateway.domain.refs import Ref, RefType
+from gateway.transport.multipart import BREAKERS
 from gateway.transport.payloads import parse_time, text_or_none
 
 LONGEST_TITLE = 255
 """Characters (`upstreams.md` 1.4)."""
 
 DATE = len("YYYY-MM-DD")
+
+NATIVE_ID = re.compile(r"[1-9][0-9]*")
+LARGEST_ID = 2**31 - 1
+"""What the database's integers hold; the server crashes on more."""
+MISSING = re.compile("does not exist|not found")
+
+DEFAULT_TYPE = "simple_attachment"
+HIDDEN_TYPES = frozenset({"signed_response", "summary_sheet"})
+"""Types that no list shows (`upstreams.md` 1.6), so that a lost answer could never be made good."""
+STATUSES = ("A_TRA", "TRA", "SEND_MASS")
+"""What a new attachment may be, and what one must be to be changed (`upstreams.md` 1.3, 1.4)."""
+EXTENSION = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
 # Shapes
@@ -91,6 +107,25 @@ class WireRefusal(msgspec.Struct):
         errors = list(self.errors.values()) if isinstance(self.errors, dict) else self.errors
         first = next(iter(errors), None) if isinstance(errors, list) else errors
         return str(first or self.detail or self.title or "").casefold()
+
+
+def refused(text: str, source: str) -> GatewayError | None:
+    """Name the error that a refusal's text is, where it is more than its status says.
+
+    The server answers 400 or 403 for what is not there and for what may not be seen, and only the text tells
+    which (`upstreams.md` 1.6). Both become NotFound: to tell them apart would tell what exists. Texts that
+    begin with "body" are about values that were sent.
+    """
+    if "size is over limit" in text:
+        return TooLarge("The source does not take so many bytes.", source=source)
+    if "mimetype is not allowed" in text:
+        message = "The source does not take this format, or the content is of another than the name says."
+        return BadInput(message, source=source)
+    if "record_management" in text:
+        return Conflict("The source keeps what belongs to its archive as it is.", source=source)
+    if "out of perimeter" in text or (MISSING.search(text) and not text.startswith("body ")):
+        return NotFound("There is no such object, or it may not be seen.", source=source)
+    return None
 
 
 class WireCreated(msgspec.Struct):
@@ -188,12 +223,65 @@ def title_of(name: str, shape: str | None) -> str:
     return name if bare.casefold().endswith(suffix.casefold()) else bare
 
 
-def creation_head(native_id: str, title: str, shape: str, kind: str, status: str | None) -> bytes:
-    """Write the JSON of a new attachment up to where its Base64 begins (`upstreams.md` 1.4); ``"}`` follows that."""
-    body: dict[str, Any] = {"title": title, "resIdMaster": int(native_id), "type": kind, "format": shape}
-    if status is not None:
-        body["status"] = status
-    return msgspec.json.encode(body).removesuffix(b"}") + b',"encodedFile":"'
+def checked_title(title: str, source: str) -> str:
+    """Give a title back that the server keeps and can name a download by; raises BadInput."""
+    if not title.strip() or len(title) > LONGEST_TITLE or BREAKERS.search(title):
+        message = (
+            f"A title has 1 to {LONGEST_TITLE} characters, none of them a line break or a control character."
+        )
+        raise BadInput(message, source=source)
+    return title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAttachment:
+    """What is sent of a new attachment besides its bytes; ``status`` is None where the server chooses."""
+
+    mail: str
+    title: str
+    format: str
+    type: str
+    status: str | None
+
+    def head(self) -> bytes:
+        """Write its JSON up to where the Base64 begins (`upstreams.md` 1.4); ``"}`` follows that."""
+        body = {"title": self.title, "resIdMaster": int(self.mail), "type": self.type, "format": self.format}
+        if self.status is not None:
+            body["status"] = self.status
+        return msgspec.json.encode(body).removesuffix(b"}") + b',"encodedFile":"'
+
+    def equals(self, details: AttachmentDetails) -> TypeGuard[MaarchDetails]:
+        """Tell whether an attachment of a list may be this one."""
+        return isinstance(details, MaarchDetails) and (details.title, details.type) == (self.title, self.type)
+
+
+def new_attachment(item: UploadItem) -> NewAttachment:
+    """Read an upload as the server wants it; raises BadInput."""
+    source, mail = item.target.source, item.target
+    if mail.type is not RefType.RECORD or len(mail.key) != 1 or not is_native(mail.key[0]):
+        raise BadInput("Files of this source hang on mails, and the target is none.", source=source)
+    stem, _, extension = item.name.rpartition(".")
+    if not stem or not EXTENSION.fullmatch(extension):
+        raise BadInput("The name needs an extension, by which the source knows the format.", source=source)
+    kind, status = _option(item, "type") or DEFAULT_TYPE, _option(item, "status")
+    if kind in HIDDEN_TYPES:
+        raise BadInput("The source makes attachments of this `type` by itself.", source=source)
+    if status is not None and status not in STATUSES:
+        raise BadInput(f"`status` must be one of: {', '.join(STATUSES)}.", source=source)
+    title = checked_title(_option(item, "title") or title_of(item.name, extension), source)
+    return NewAttachment(mail=mail.key[0], title=title, format=extension, type=kind, status=status)
+
+
+def _option(item: UploadItem, name: str) -> str | None:
+    value = item.options.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadInput(f"`{name}` must be a text.", source=item.target.source)
+    return value
+
+
+def is_native(native_id: str) -> bool:
+    """Tell whether this is a number that the server and its database can read."""
+    return NATIVE_ID.fullmatch(native_id) is not None and int(native_id) <= LARGEST_ID
 
 
 def overwriting(wire: WireAttachment, title: str) -> Mapping[str, Any]:

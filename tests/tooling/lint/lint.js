@@ -20,7 +20,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const schemaFile = resolve(process.argv[2] ?? join(here, "../../../schema.graphql"));
 
 // Objects without an identity of their own: parts of a cached object, or answers that nobody caches.
-const VALUES = ["PageInfo", "AttachmentVersion", "Capability", "DownloadLink", "Sender", "SourceStatus"];
+const VALUES = ["PageInfo", "AttachmentVersion", "Capability", "DownloadLink", "NameValue", "Sender", "SourceStatus", "StagedUploadProblem",
+  "StagedUploadTarget", "UploadedPart"];
 
 // What the contract calls so on purpose, one line a finding; an entry that no longer finds anything is a finding itself.
 const ACCEPTED = new Set([
@@ -35,6 +36,8 @@ const RULES = {
     "error",
     { exceptions: { suffixes: ["Connection", "Edge", "Payload", "Error", "Details"], types: VALUES } },
   ],
+  // Forbids mutations altogether, which a gateway that takes uploads cannot do without.
+  "@graphql-eslint/no-root-type": "off",
   // `nodes(ids:)` is a list without edges by Relay's own specification.
   "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
 };

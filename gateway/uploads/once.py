@@ -1,0 +1,64 @@
+"""Does the work of a write once per idempotency key, and answers the same to everybody who asks with that key."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.domain.errors import BadInput, GatewayError, KeyReused
+from gateway.uploads.idempotency import InProgress, Mismatch, New, Replay, RequestKey
+from gateway.uploads.journal import KEY_LEASE, Journal
+from gateway.uploads.tickets import LeaseHeld
+
+LONGEST_KEY = 255
+LOOK_EVERY = 0.05
+"""Seconds between two looks at work that another request does."""
+
+Answer = dict[str, Any]
+Work = Callable[[bool], Awaitable[Answer]]
+"""Does the work and gives its answer as JSON; told whether another process began it and died."""
+
+
+async def once(journal: Journal, key: RequestKey, body: bytes, work: Work, seconds: float) -> Answer:
+    """Give the answer of a write: of the work, if this is the first request with the key, else of the first one.
+
+    ``body`` is what the request says, ``seconds`` how long to wait for work that another request does. Raises
+    KeyReused for a key of another body, LeaseHeld where that work takes longer, BadInput for a bad key,
+    and what the work raises, after which the key is free again.
+    """
+    if not 0 < len(key.key) <= LONGEST_KEY:
+        raise BadInput(f"An `idempotencyKey` has 1 to {LONGEST_KEY} characters.")
+    begun = await _begin(journal, key, hashlib.sha256(body).hexdigest(), time.monotonic() + seconds)
+    if isinstance(begun, Replay):
+        return begun.answer
+    keeper = asyncio.create_task(_keep(journal, begun))
+    try:
+        answer = await work(begun.resumed)
+    except GatewayError:
+        await journal.forget(begun)
+        raise
+    finally:
+        keeper.cancel()
+    await journal.finish(begun, answer)
+    return answer
+
+
+async def _begin(journal: Journal, key: RequestKey, digest: str, until: float) -> New | Replay:
+    while True:
+        begun = await journal.begin(key, digest)
+        if isinstance(begun, Mismatch):
+            raise KeyReused("This `idempotencyKey` was used for another request within 24 hours.")
+        if not isinstance(begun, InProgress):
+            return begun
+        if time.monotonic() >= until:
+            message = "The first request with this `idempotencyKey` is still being worked on."
+            raise LeaseHeld(message, retry_after=1.0)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _keep(journal: Journal, begun: New) -> None:
+    """Keep the work from being taken over while it is done."""
+    while True:
+        await asyncio.sleep(KEY_LEASE / 3)
+        await journal.extend(begun)

@@ -1,0 +1,328 @@
+"""What Arrhes sends and takes (`upstreams.md` 2), and what it means here."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from gateway.domain.changes import KEEP, FileChange, FolderChange, Kept, UploadItem
+from gateway.domain.details import ArrhesDetails
+from gateway.domain.errors import BadInput, BadResponse, Conflict, GatewayError, QuotaExceeded, TooLarge
+from gateway.domain.media_types import media_type_of
+from gateway.domain.model import Branch, File, FileState, Folder, Library
+from gateway.domain.refs import Ref, RefType
+from gateway.transport.exchange import Response
+from gateway.transport.payloads import decode_json, parse_time, text_or_none
+from gateway.upstreams.base import not_found, status_error
+
+LARGEST_FILE = 50_000_000
+"""Bytes: the API's "50 Mo" are decimal (`upstreams.md` 2.4)."""
+LONGEST_TEXT = 256
+"""UTF-16 units, which is what JavaScript counts."""
+MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-~][ -~]{0,127}")
+REFERENCE = "reference"
+
+
+# Wire shapes
+
+
+class WireFile(msgspec.Struct, rename="camel"):
+    """A file as the server writes it."""
+
+    id: str
+    id_organization: str
+    name: str
+    created_at: str
+    id_folder: str | None = None
+    id_file_parent: str | None = None
+    reference: str | None = None
+    storage_key: str | None = None
+    type: str | None = None
+    size: int | None = None
+    hash: str | None = None
+    date: str | None = None
+    last_updated_at: str | None = None
+    created_by: str | None = None
+    last_updated_by: str | None = None
+
+
+class WireFolder(msgspec.Struct, rename="camel"):
+    """A folder as the server writes it."""
+
+    id: str
+    id_organization: str
+    name: str
+    created_at: str
+    id_folder_parent: str | None = None
+    last_updated_at: str | None = None
+    created_by: str | None = None
+    last_updated_by: str | None = None
+
+
+class WireUrl(msgspec.Struct):
+    """The answer of the signing routes."""
+
+    url: str
+
+
+class WireResult(msgspec.Struct):
+    """A file below a key of its own: so text recognition answers, and newer servers finalize (`upstreams.md` 2.3)."""
+
+    file: WireFile | None = None
+
+
+class WireRefusal(msgspec.Struct):
+    """A refusal; its text is compared, never shown."""
+
+    message: Any = None
+
+
+W = TypeVar("W", WireFile, WireFolder)
+
+
+@dataclass(frozen=True, slots=True)
+class Noun(Generic[W]):
+    """What the routes of files and of folders differ by.
+
+    The id goes into the path and into the named parameter: servers read one or the other (`upstreams.md` 2.4).
+    """
+
+    ref_type: RefType
+    plural: str
+    parameter: str
+    shape: type[W]
+
+
+FILES = Noun(RefType.FILE, "files", "idFile", WireFile)
+FOLDERS = Noun(RefType.FOLDER, "folders", "idFolder", WireFolder)
+
+
+# Into the domain
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads what one source sends; ``year`` names the library of what is not read as part of one."""
+
+    source: str
+    organization: str
+    year: str
+
+    @property
+    def library(self) -> Library:
+        """The library of files and folders that are asked for by id."""
+        return Library(Ref(self.source, RefType.LIBRARY, (self.organization, self.year)))
+
+    def native_id(self, noun: Noun[Any], ref: Ref) -> str:
+        """Give the id that the server knows an object by; raises NotFound for a reference of another form."""
+        if ref.source != self.source or ref.type is not noun.ref_type or len(ref.key) != 1:
+            raise not_found(self.source)
+        return ref.key[0]
+
+    def own(self, wire: W) -> W:
+        """Refuse objects of another organisation: the key decides, whatever the path says (`upstreams.md` 2.4)."""
+        if wire.id_organization != self.organization:
+            message = "The key belongs to another organisation than the settings."
+            raise BadResponse(message, source=self.source)
+        return wire
+
+    def one(self, noun: Noun[W], body: bytes) -> W:
+        """Read one file or folder; raises BadResponse."""
+        return self.own(decode_json(body, noun.shape, self.source))
+
+    def several(self, noun: Noun[W], body: bytes) -> list[W]:
+        """Read a list of files or folders; raises BadResponse."""
+        shape: Any = list[noun.shape]  # type: ignore[name-defined]
+        return [self.own(wire) for wire in decode_json(body, shape, self.source)]
+
+    def result(self, body: bytes) -> WireFile:
+        """Read a file that stands alone or below ``file``; raises BadResponse."""
+        wrapped = decode_json(body, WireResult, self.source).file
+        return self.own(wrapped) if wrapped else self.one(FILES, body)
+
+    def entry(self, wire: WireFile | WireFolder) -> File | Folder:
+        """Read what was asked for by id, without its tree."""
+        if isinstance(wire, WireFile):
+            return self.file(wire, self.library, {})
+        return self.folder(wire, self.library, None)
+
+    def folder(self, wire: WireFolder, library: Library, branch: Branch | None) -> Folder:
+        """Read a folder; raises BadResponse for a time in an unknown spelling."""
+        return Folder(
+            ref=Ref(self.source, RefType.FOLDER, (wire.id,)),
+            name=wire.name,
+            library=library,
+            parent_ref=self._folder_ref(wire.id_folder_parent),
+            created_at=parse_time(wire.created_at, self.source),
+            updated_at=parse_time(wire.last_updated_at, self.source),
+            created_by=text_or_none(wire.created_by),
+            updated_by=text_or_none(wire.last_updated_by),
+            branch=branch,
+        )
+
+    def file(self, wire: WireFile, library: Library, folders: Mapping[Ref, Folder]) -> File:
+        """Read a file, and link it to its folder where that is among the given ones."""
+        folder_ref = self._folder_ref(wire.id_folder)
+        return File(
+            ref=Ref(self.source, RefType.FILE, (wire.id,)),
+            name=wire.name,
+            size=wire.size,
+            media_type=text_or_none(wire.type) or media_type_of(wire.name),
+            created_at=parse_time(wire.created_at, self.source),
+            updated_at=parse_time(wire.last_updated_at, self.source),
+            library=library,
+            folder_ref=folder_ref,
+            folder=folders.get(folder_ref) if folder_ref else None,
+            document_date=parse_time(wire.date, self.source),
+            checksum=text_or_none(wire.hash),
+            reference=text_or_none(wire.reference),
+            state=FileState.AVAILABLE if wire.storage_key else FileState.PENDING,
+            details=ArrhesDetails(
+                native_id=wire.id,
+                organization_id=wire.id_organization,
+                storage_key=text_or_none(wire.storage_key),
+                created_by=text_or_none(wire.created_by),
+                updated_by=text_or_none(wire.last_updated_by),
+                recognized_from=text_or_none(wire.id_file_parent),
+            ),
+        )
+
+    def _folder_ref(self, native_id: str | None) -> Ref | None:
+        return Ref(self.source, RefType.FOLDER, (native_id,)) if native_id else None
+
+
+# From the domain
+
+
+def is_library(ref: Ref) -> bool:
+    """Tell whether a reference has the form of a library: an organisation and a year."""
+    return ref.type is RefType.LIBRARY and len(ref.key) == len(("organization", "year"))
+
+
+def new_file(item: UploadItem) -> Mapping[str, str | None]:
+    """Write the record of an upload, all keys of it: the server wants them present (`upstreams.md` 2.4).
+
+    Raises BadInput for what the server, or the header of the bytes, would not take.
+    """
+    source = item.target.source
+    unknown = item.options.keys() - {REFERENCE}
+    if unknown:
+        raise BadInput(f"Uploads to this source have no option `{min(unknown)}`.", source=source)
+    if not MEDIA_TYPE.fullmatch(item.media_type):
+        raise BadInput("The media type must be a type and a subtype, as `application/pdf`.", source=source)
+    return {
+        "name": checked_name(item.name, source),
+        REFERENCE: _checked_reference(item.options.get(REFERENCE), source),
+        "hash": item.sha256 or None,
+        "idFolder": item.target.key[0] if item.target.type is RefType.FOLDER else None,
+    }
+
+
+def is_record_of(wire: WireFile, item: UploadItem) -> bool:
+    """Tell whether a record without bytes may be what the first step of an upload made."""
+    record = {"name": wire.name, REFERENCE: wire.reference, "hash": wire.hash, "idFolder": wire.id_folder}
+    return wire.storage_key is None and record == new_file(item)
+
+
+def changed_file(change: FileChange) -> dict[str, str | None]:
+    """Write what of a file is to change, which is all that the server changes; raises BadInput."""
+    source, body = change.ref.source, _places("idFolder", change.folder)
+    if change.name is not KEEP:
+        body["name"] = checked_name(change.name, source)
+    if change.reference is not KEEP:
+        body[REFERENCE] = _checked_reference(change.reference, source)
+    if change.document_date is not KEEP:
+        body["date"] = change.document_date.isoformat() if change.document_date else None
+    return body
+
+
+def changed_folder(change: FolderChange) -> dict[str, str | None]:
+    """Write what of a folder is to change; raises BadInput."""
+    body = _places("idFolderParent", change.parent)
+    if change.name is not KEEP:
+        body["name"] = checked_name(change.name, change.ref.source)
+    return body
+
+
+def checked_name(name: str, source: str) -> str:
+    """Give a name back that the server keeps; raises BadInput.
+
+    The server takes empty names too, but nobody finds such a file again.
+    """
+    if not name.strip():
+        raise BadInput("A name must have at least one character.", source=source)
+    return _checked_text(name, "name", source)
+
+
+def _checked_reference(text: Any, source: str) -> str | None:
+    if text is not None and not isinstance(text, str):
+        raise BadInput("`reference` must be a text.", source=source)
+    return _checked_text(text, REFERENCE, source) if text else None
+
+
+def _checked_text(text: str, what: str, source: str) -> str:
+    """Refuse what the server answers 400 or 500 to: long texts, the NUL character, and halves of characters."""
+    broken = "\0" in text or any("\ud800" <= one <= "\udfff" for one in text)
+    if broken or len(text.encode("utf-16-le")) > 2 * LONGEST_TEXT:
+        message = f"`{what}` has more than {LONGEST_TEXT} characters, or one that the source cannot store."
+        raise BadInput(message, source=source)
+    return text
+
+
+def _places(key: str, place: Ref | Kept | None) -> dict[str, str | None]:
+    if place is KEEP:
+        return {}
+    return {key: place.key[0] if place else None}
+
+
+# Which folder lies in which
+
+Present = dict[str, WireFolder]
+"""The folders that there are, by id."""
+
+
+def tree_of(folder_id: str, present: Present) -> set[str]:
+    """Collect the ids of a folder and of all below it, once each even where they are a cycle."""
+    below: dict[str | None, list[str]] = {}
+    for wire in present.values():
+        below.setdefault(wire.id_folder_parent, []).append(wire.id)
+    found, pending = {folder_id}, [folder_id]
+    while pending:
+        new = [one for one in below.get(pending.pop(), ()) if one not in found]
+        found.update(new)
+        pending.extend(new)
+    return found
+
+
+# Refusals
+
+
+NO_BYTES = "The bytes of this file have not arrived."
+REFUSALS: Sequence[tuple[str, type[GatewayError], str]] = (
+    ("Fichier trop volumineux", TooLarge, "The source does not take so many bytes."),
+    ("Limite de stockage atteinte", QuotaExceeded, "The organisation's storage at the source is full."),
+    ("pages OCR", QuotaExceeded, "The organisation has no pages of text recognition left."),
+    ("compatible avec l'OCR", BadInput, "Text is recognized in pictures and PDFs only."),
+    ("Le fichier source n'a pas de contenu", Conflict, NO_BYTES),
+    ("Le fichier associé n'existe pas", Conflict, NO_BYTES),
+)
+"""Pieces of what the server says, and what it means (`upstreams.md` 2.1, 2.6)."""
+TEXTUAL = frozenset({400, 403})
+
+
+def refusal(response: Response, source: str) -> GatewayError:
+    """Name the error of an answer that is not 200."""
+    said = _message(response) if response.status in TEXTUAL else ""
+    for text, cls, message in REFUSALS:
+        if text in said:
+            return cls(message, source=source)
+    return status_error(response, source)
+
+
+def _message(response: Response) -> str:
+    try:
+        return str(msgspec.json.decode(response.body, type=WireRefusal).message)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
