@@ -13,7 +13,7 @@ from gateway.settings import Settings
 from gateway.transport.call import Call
 from gateway.uploads.journal import Journal
 from gateway.uploads.service import UploadService
-from gateway.uploads.storage import StagingStore
+from gateway.uploads.storage import StagingStore, StoreSettings
 from gateway.uploads.sweeper import Sweeper
 from gateway.upstreams.base import Adapter
 from gateway.upstreams.registry import open_source
@@ -53,15 +53,19 @@ class Parts:
         async with AsyncExitStack() as stack:
             for source in self.sources.values():
                 stack.push_async_callback(source.aclose)
-            self.journal = await Journal.open(self.settings.journal, utc_now)
-            stack.push_async_callback(self.journal.aclose)
-            if self.settings.store is not None:
-                store = StagingStore(self.settings.store)
-                stack.push_async_callback(store.aclose)
-                self.uploads = UploadService(self.journal, store, self.sources)
-                stack.push_async_callback(self.uploads.aclose)
-                await stack.enter_async_context(_sweeping(Sweeper(self.uploads)))
+            if self.settings.journal is not None:
+                self.journal = await Journal.open(self.settings.journal.reveal(), utc_now)
+                stack.push_async_callback(self.journal.aclose)
+            if self.journal is not None and self.settings.store is not None:
+                await self._take_uploads(self.journal, self.settings.store, stack)
             yield
+
+    async def _take_uploads(self, journal: Journal, settings: StoreSettings, stack: AsyncExitStack) -> None:
+        store = StagingStore(settings)
+        stack.push_async_callback(store.aclose)
+        self.uploads = UploadService(journal, store, self.sources)
+        stack.push_async_callback(self.uploads.aclose)
+        await stack.enter_async_context(_sweeping(Sweeper(self.uploads)))
 
 
 def create_app(settings: Settings) -> Starlette:

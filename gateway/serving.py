@@ -42,7 +42,7 @@ def make_server(app: ASGIApp, drain: int = DRAIN) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
         lifespan="on",
         access_log=False,
         log_level="warning",

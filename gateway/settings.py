@@ -29,6 +29,8 @@ ENVIRONMENT = "ATTACHMENT_GATEWAY_"
 """What the environment variables that override top-level keys begin with."""
 TABLES = frozenset({"sources", "store"})
 """The top-level keys that are tables, which no variable overrides."""
+JOURNAL = "attachment-gateway.db"
+"""The file of the journal, where none is configured."""
 SOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 CONTENT_KEY = re.compile(r"[0-9A-Fa-f]{64}")
 LINK_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -52,13 +54,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ``public_url`` is where browsers reach the gateway, by default ``http://{host}:{port}``; ``deadline`` the
     seconds an operation may take, ``largest_request`` the bytes of a GraphQL request, ``content_key`` 64 hex digits
     that seal download links: every replica needs the same ones, and without them links end with the process.
-    ``journal`` is where writes are written down, a SQLite file or a PostgreSQL database; without a ``store`` the
-    gateway takes no uploads.
+    ``journal`` is where writes are written down: a PostgreSQL URL, which may hold a password, or a SQLite one, in a
+    file by default ``attachment-gateway.db`` beside the settings. Without a journal the gateway takes no writes,
+    without a ``store`` no uploads.
     """
 
     sources: tuple[SourceSettings, ...]
     store: StoreSettings | None = None
-    journal: str = "sqlite:///attachment-gateway.db"
+    journal: Secret | None = None
     profile: Profile = "development"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -100,7 +103,10 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     _check_unique(document, [source.name for source in sources])
     if not sources:
         document.fail("there is no [[sources]] table")
-    settings: Settings = table.make(Settings, sources=sources, store=_store(document), **_overrides(document))
+    given = _overrides(document)
+    if "journal" not in document.values:
+        given.setdefault("journal", _journal(path))
+    settings: Settings = table.make(Settings, sources=sources, store=_store(document), **given)
     return settings
 
 
@@ -210,6 +216,11 @@ def _source(document: _Document, position: int, entry: dict[str, Any]) -> Source
         table.fail(f"unknown kind {kind!r}{table.within}{_suggestion(str(kind), KINDS)}", "kind")
     source: SourceSettings = table.make(KINDS[kind].settings)
     return source
+
+
+def _journal(path: Path) -> Secret:
+    """Put the journal beside the settings, where nothing else is said."""
+    return Secret(f"sqlite:///{path.resolve().parent / JOURNAL}")
 
 
 def _store(document: _Document) -> StoreSettings | None:

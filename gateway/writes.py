@@ -67,22 +67,22 @@ class Writer:
     ) -> list[Outcome]:
         """Do a write once per key and give its outcomes.
 
-        A write that is not ``repeatable`` and whose process died half-way is not done again: its outcome is unknown.
-        Raises StorageUnavailable without a journal, and what ``once`` raises.
+        A write that is not ``repeatable`` and whose process died half-way is not done again, however often it is
+        asked for: OutcomeUnknown is raised. Raises StorageUnavailable without a journal, and what ``once`` raises.
         """
         if self.journal is None:
             raise StorageUnavailable("This gateway has no journal, so it takes no writes.")
 
         async def work(resumed: bool) -> dict[str, Any]:
             if resumed and not repeatable:
-                raise OutcomeUnknown(
-                    "The gateway died while it did this; look at the source before trying again."
-                )
+                return {"outcomes": None}  # an answer and no error, after which the key would be free again
             return {"outcomes": [outcome.to_json() for outcome in await do()]}
 
         request = RequestKey(self.tenant, self.principal, operation, key)
         text = msgspec.json.encode(body, order="deterministic")
         answer = await once(self.journal, request, text, work, self.call.remaining())
+        if answer["outcomes"] is None:
+            raise OutcomeUnknown("The gateway died while it did this; look at the source before trying again.")
         return [Outcome.from_json(kept) for kept in answer["outcomes"]]
 
 

@@ -9,7 +9,7 @@ from strawberry import UNSET
 
 from gateway.context import RequestContext
 from gateway.domain import model
-from gateway.domain.errors import BadInput, GatewayError
+from gateway.domain.errors import BadIdentifier, BadInput, GatewayError
 from gateway.domain.refs import Ref, RefType
 from gateway.upstreams.base import describe
 from resolvers.connections import After, Before, Connection, First, Last, page_request
@@ -73,15 +73,25 @@ async def _load_node(text: str, info: Info) -> Any:
 
 
 def _known(ref: Ref, context: RequestContext) -> model.Record | model.Library | model.Source:
-    """Make an object that is known by its reference alone; raises UnknownSource and BadInput."""
+    """Make an object that is known by its reference alone.
+
+    Raises UnknownSource, BadInput for a source of another kind, and BadIdentifier for what nobody was given.
+    """
     adapter = context.source(ref.source)
     if ref.type is RefType.SOURCE:
-        return describe(adapter)
-    if ref.type is RefType.LIBRARY:
-        return model.Library(ref)
-    if adapter.record_kind is None:
-        raise BadInput("The source has no records.", source=ref.source)
-    return model.Record(ref, adapter.record_kind)
+        source = describe(adapter)
+        if source.ref != ref:
+            raise BadIdentifier(NO_IDENTIFIER)
+        return source
+    if ref.type is RefType.RECORD:
+        if adapter.record_kind is None:
+            raise BadInput("The source has no records.", source=ref.source)
+        return model.Record(ref, adapter.record_kind)
+    if adapter.record_kind is not None:
+        raise BadInput("The source has no libraries.", source=ref.source)
+    if len(ref.key) != len(("organization", "year")):
+        raise BadIdentifier(NO_IDENTIFIER)
+    return model.Library(ref)
 
 
 # Sources

@@ -23,6 +23,7 @@ NOBODY = "http://127.0.0.1:9"
 def settings(folder: Path, *origins: str, **keys: object) -> str:
     """Write settings with one Maarch source per origin, named m0, m1 and so on; gives the path."""
     top = "".join(f"{key} = {value!r}\n" for key, value in keys.items())
+    top += f'journal = "sqlite:///{folder}/journal.db"\n'
     sources = "".join(
         f'[[sources]]\nname = "m{number}"\nkind = "maarch"\nurl = "{origin}/rest"\n'
         f'username = "{maarch.USER}"\npassword = "{maarch.PASSWORD}"\n'

@@ -7,11 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+
 from gateway.asgi import create_app
+from gateway.domain.secret import Secret
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.store import BUCKET, Store
 from gateway.sandbox.upstream import SandboxUpstream
-from gateway.sandbox.world import SERVERS, make_apps, make_sources
+from gateway.sandbox.world import SERVERS, STORE, make_apps, make_sources
 from gateway.settings import Settings
 
 PATIENCE = 30.0
@@ -60,9 +62,10 @@ def running_world(store: Store | None = None, **settings: Any) -> Iterator[World
         origins = {name: stack.enter_context(in_thread(upstream)) for name, upstream in upstreams.items()}
         for name, app in make_apps(origins, store).items():
             upstreams[name].app = app
-        sources = tuple(_changed(source, changes) for source in make_sources(origins))
+        stores = {} if store is None else {STORE: store.url}
+        sources = tuple(_changed(source, changes) for source in make_sources({**origins, **stores}))
         folder = stack.enter_context(TemporaryDirectory(prefix="gateway-"))
-        settings = {"journal": f"sqlite:///{folder}/journal.db", **settings}
+        settings = {"journal": Secret(f"sqlite:///{folder}/journal.db"), **settings}
         staging = None if store is None else store.settings(BUCKET)
         app = create_app(Settings(profile="demo", sources=sources, store=staging, **settings))
         client = stack.enter_context(httpx.Client(timeout=PATIENCE))

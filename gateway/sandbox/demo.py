@@ -40,6 +40,7 @@ def run_demo(port: int) -> int:
     ):
         # The gateway's own modules take as long to import as the sandbox takes to start, so both happen at once.
         from gateway.asgi import create_app  # noqa: PLC0415
+        from gateway.domain.secret import Secret  # noqa: PLC0415
         from gateway.sandbox.world import STORE, make_sources, make_store  # noqa: PLC0415
         from gateway.settings import Settings  # noqa: PLC0415
 
@@ -52,7 +53,7 @@ def run_demo(port: int) -> int:
             port=port,
             sources=make_sources(origins),
             store=make_store(origins[STORE], f"http://{HOST}:{port}"),
-            journal=f"sqlite:///{folder}/journal.db",
+            journal=Secret(f"sqlite:///{folder}/journal.db"),
         )
         server = make_server(create_app(settings), DRAIN)
         watch = _Watch(server, process)
@@ -116,7 +117,7 @@ class _Watch:
                 self.process.stdout.read()  # which ends with the process
             problem = "the sandbox has ended"
         except httpx.HTTPError as exc:
-            problem = f"the gateway did not answer its first query: {exc}"
+            problem = f"the gateway did not answer its first query: {str(exc).splitlines()[0]}"
         if not self.server.should_exit:
             print(f"attachment-gateway: {problem}", file=sys.stderr)
             self.failed = self.server.should_exit = True

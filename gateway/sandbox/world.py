@@ -53,15 +53,17 @@ def make_apps(origins: Mapping[str, str], store: Store | None) -> Mapping[str, A
 def make_sources(origins: Mapping[str, str]) -> tuple[SourceSettings, ...]:
     """Give the settings of one source per system, named after its kind.
 
-    EspoCRM is asked as its administrator, because only he gets many attachments by one request.
+    EspoCRM is asked as its administrator, because only he gets many attachments by one request. Arrhes takes uploads
+    where ``origins`` has a store, which is where it sends them.
     """
-    content_host = origins[CONTENT].partition("://")[2]
+    content_host, store_host = (origins.get(name, "").partition("://")[2] for name in (CONTENT, STORE))
     return (
         ArrhesSettings(
             **_place("arrhes", origins, "/v1"),
             organization=arrhes.ORGANIZATION,
             year=arrhes.YEAR,
             key=Secret(arrhes.API_KEY),
+            link_hosts=(store_host,) if store_host else (),
         ),
         DecisivSettings(**_place("decisiv", origins, "/platform_api"), token=Secret(decisiv.TOKEN)),
         DirectMailSettings(

@@ -9,7 +9,6 @@ from gateway.domain.changes import UploadItem
 from gateway.domain.errors import (
     BadInput,
     BadResponse,
-    Conflict,
     GatewayError,
     NotFound,
     OutcomeUnknown,
@@ -17,14 +16,14 @@ from gateway.domain.errors import (
     Unauthenticated,
 )
 from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind, SourceKind
-from gateway.domain.refs import Ref, RefType
+from gateway.domain.refs import Ref
 from gateway.domain.secret import Secret
 from gateway.transport.addresses import is_web, last_segment
 from gateway.transport.auth import Auth, TokenAuth, basic, bearer, fingerprint
 from gateway.transport.bodies import between, whole
 from gateway.transport.call import Call
 from gateway.transport.egress import Egress
-from gateway.transport.elements import Fields, local_name
+from gateway.transport.elements import Fields
 from gateway.transport.exchange import Exchange, Response, Stream
 from gateway.transport.multipart import new_boundary
 from gateway.transport.payloads import decode_xml

@@ -2,36 +2,39 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from mimetypes import guess_type
-from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
-import msgspec
-
-from gateway.domain.details import DirectMailDetails
-from gateway.domain.errors import BadResponse, Conflict, GatewayError
+from gateway.domain.changes import Deletion, DeletionState
+from gateway.domain.errors import BadInput, BadResponse, Conflict, GatewayError, NotFound
 from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind, SignedLink, SourceKind
-from gateway.domain.refs import Ref, RefType
+from gateway.domain.refs import Ref
 from gateway.domain.secret import Secret
-from gateway.transport.addresses import is_web, next_page, without_secrets
+from gateway.transport.addresses import is_web, next_page
 from gateway.transport.auth import basic
 from gateway.transport.call import Call
 from gateway.transport.client import join_path
 from gateway.transport.exchange import Response
-from gateway.transport.payloads import decode_json, parse_time, text_or_none
+from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import SourceSettings, connect, each, not_found, signed_until, status_error
+from gateway.upstreams.wire.directmail import (
+    Message,
+    WireAttachment,
+    WireLinks,
+    is_attachment,
+    is_message,
+    parse_attachment,
+)
 
 OK = 200
+ACCEPTED = 202
+SEE_OTHER = 303
+NOT_FOUND = 404
 JSON = {"Accept": "application/json; charset=utf-8"}
 PROJECT_KEYS = (("fields", "document_identifier"),)
 
 T = TypeVar("T")
-Message = tuple[str, ...]
-"""A project's document identifier and a message's UUID, as the server writes them: case counts."""
 
-
-IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
-"""Document identifiers are hex and the others UUIDs (`upstreams.md` 4.3): anything else is not asked for."""
 
 # Settings
 
@@ -46,47 +49,8 @@ class DirectMailSettings(SourceSettings, frozen=True, kw_only=True):
     key_secret: Secret
 
 
-# Wire shapes
-
-
-class WireLink(msgspec.Struct):
-    """Where something is; told apart by ``rel``, because nothing promises an order."""
-
-    href: str = ""
-    rel: str = ""
-
-
-class WireAttachment(msgspec.Struct):
-    """An attachment as the server writes it; which keys may be null is not documented."""
-
-    uuid: Annotated[str, msgspec.Meta(min_length=1)]
-    display_name: str | None = None
-    file_name: str | None = None
-    date_modified: str | None = None
-    content_length: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    links: list[WireLink] | None = None
-
-    def link(self, rel: str) -> str | None:
-        """Give the address with the relation; the content's is signed, and so a secret."""
-        return next((link.href for link in self.links or () if link.rel == rel), None)
-
-
-def is_message(ref: Ref) -> bool:
-    """Tell whether a reference has the form of a message of a project."""
-    return ref.type is RefType.RECORD and _are_ids(ref.key, ("project", "message"))
-
-
-def is_attachment(ref: Ref) -> bool:
-    """Tell whether a reference has the form of an attachment of a message."""
-    return ref.type is RefType.ATTACHMENT and _are_ids(ref.key, ("project", "message", "attachment"))
-
-
-def _are_ids(key: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    return len(key) == len(names) and all(IDENTIFIER.fullmatch(part) for part in key)
-
-
 class DirectMailAdapter:
-    """Reads the attachments of messages.
+    """The attachments of messages: read and deleted, for the server takes no uploads (`upstreams.md` 4.2).
 
     Costs: 1 request for each message whose attachments are asked for, however many; 1 more for each further page,
     which begins after 1,000 attachments. Lists are never narrowed with ``fields``: every documented key is shown, so
@@ -144,6 +108,64 @@ class DirectMailAdapter:
         if not is_web(url):
             raise BadResponse("The source gives a link that is no web address.", source=self.name)
         return SignedLink(url, signed_until(url))
+
+    # Deletions
+
+    async def delete(self, refs: Sequence[Ref], call: Call) -> Sequence[Deletion | GatewayError]:
+        """Ask for attachments to be deleted, 1 request each; the server does it some time later.
+
+        It refuses, as Forbidden, for a message that was sent. What is not there counts as deleted.
+        """
+        return await each(refs, lambda ref: self._delete(ref, call))
+
+    async def deletion(self, deletion: Deletion, call: Call) -> Deletion:
+        """Ask once how far a deletion is: 1 request to its task, and when that is done 1 more for the attachment.
+
+        Raises BadInput for a task of another server, and what the task failed with.
+        """
+        if deletion.state is DeletionState.DELETED:
+            return deletion
+        if not is_attachment(deletion.ref) or not self._is_task(deletion.task or ""):
+            raise BadInput("This is no deletion of the source.", source=self.name)
+        task = self._client.path_of(deletion.task or "")
+        response = await self._client.get(task, call, headers=JSON)
+        if response.status == ACCEPTED:
+            return deletion
+        forgotten = response.status == NOT_FOUND  # as a task may be that is done
+        if response.status not in (OK, SEE_OTHER) and not forgotten:
+            raise status_error(response, self.name)
+        if await self._is_gone(deletion.ref, call):
+            return Deletion(deletion.ref, DeletionState.DELETED)
+        if forgotten:
+            raise status_error(response, self.name)
+        return deletion
+
+    async def _delete(self, ref: Ref, call: Call) -> Deletion:
+        if not is_attachment(ref):
+            raise not_found(self.name)
+        *message, native_id = ref.key
+        path = _attachments_path(tuple(message), native_id)
+        response = await self._client.request("DELETE", path, call, headers=JSON, repeatable=True)
+        if response.status == NOT_FOUND:
+            return Deletion(ref, DeletionState.DELETED)
+        if response.status != ACCEPTED:
+            raise status_error(response, self.name)
+        task = decode_json(response.body, WireLinks, self.name).link("merge-task")
+        if not task or not self._is_task(task):
+            raise BadResponse("The source's link to the task of a deletion leads elsewhere.", source=self.name)
+        return Deletion(ref, DeletionState.DELETING, task)
+
+    def _is_task(self, url: str) -> bool:
+        """Tell whether an address is one of the server's tasks, which alone may see the credential (4.4)."""
+        return self._client.owns(url) and urlsplit(url).path.endswith("/merge-task")
+
+    async def _is_gone(self, ref: Ref, call: Call) -> bool:
+        """Look whether an attachment is there: that a task is done is only the server's word for it."""
+        try:
+            await self._one(ref, call)
+        except NotFound:
+            return True
+        return False
 
     # Reading
 
@@ -212,33 +234,8 @@ class DirectMailAdapter:
 
     def _attachment(self, message: Message, wire: WireAttachment) -> Attachment:
         content = wire.link("content")
-        return Attachment(
-            ref=Ref(self.name, RefType.ATTACHMENT, (*message, wire.uuid)),
-            name=display_name(wire),
-            size=wire.content_length,
-            media_type=guess_type(wire.file_name)[0] if wire.file_name else None,
-            created_at=None,
-            updated_at=parse_time(wire.date_modified, self.name),
-            record=Record(Ref(self.name, RefType.RECORD, message), RecordKind.MESSAGE),
-            can_update=False,
-            can_delete=True,
-            details=DirectMailDetails(
-                native_id=wire.uuid,
-                display_name=text_or_none(wire.display_name),
-                storage_name=text_or_none(wire.file_name),
-                url=without_secrets(wire.link("self")),
-                content_expires_at=signed_until(content) if content and is_web(content) else None,
-            ),
-        )
-
-
-def display_name(wire: WireAttachment) -> str:
-    """Make the name to save a file under: what people call it, with the extension that only the store's name has."""
-    if not wire.display_name:
-        return wire.file_name or wire.uuid
-    suffix = PurePosixPath(wire.file_name or "").suffix
-    has_suffix = wire.display_name.lower().endswith(suffix.lower())
-    return wire.display_name if has_suffix else wire.display_name + suffix
+        expires_at = signed_until(content) if content and is_web(content) else None
+        return parse_attachment(wire, message, self.name, expires_at)
 
 
 def _attachments_path(message: Message, *native_id: str) -> str:

@@ -21,6 +21,7 @@ from gateway.domain.errors import (
     Unauthenticated,
     Unsupported,
 )
+from gateway.domain.media_types import is_accepted
 from gateway.domain.model import Attachment, AttachmentListing, Entry, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
@@ -85,8 +86,8 @@ class MaarchSettings(SourceSettings, frozen=True, kw_only=True):
 
     ``max_upload`` is in bytes of a file. The server measures the Base64 text, which is a third longer, and takes the
     smallest of PHP's ``upload_max_filesize``, ``post_max_size`` and ``memory_limit``: three quarters of that, and a
-    little less for what else is in the body, is right here. The default suits 100 MiB. ``accept`` names the
-    extensions of files that may be uploaded, ``types`` the types that they may get (keys of the server's
+    little less for what else is in the body, is right here. The default suits 100 MiB. ``accept`` lists
+    what may be uploaded (``.pdf``, ``image/*``), ``types`` the types that it may get (keys of the server's
     ``attachmentsTypes``); both are empty where the server alone decides.
     """
 
@@ -263,9 +264,8 @@ class MaarchAdapter:
             raise TooLarge(f"The source takes {settings.max_upload:,} bytes at most.", source=self.name)
         if item.size == 0:
             raise BadInput("The source takes no empty files.", source=self.name)
-        accepted = [one.lower().removeprefix(".") for one in settings.accept]
-        if accepted and new.format.lower() not in accepted:
-            raise BadInput(f"The source takes files of: {', '.join(accepted)}.", source=self.name)
+        if not is_accepted(settings.accept, item.name, item.media_type):
+            raise BadInput(f"The source takes files of: {', '.join(settings.accept)}.", source=self.name)
         if settings.types and new.type not in settings.types:
             raise BadInput(f"`type` must be one of: {', '.join(settings.types)}.", source=self.name)
         return new

@@ -11,10 +11,11 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import RequestContext
+from gateway.domain.errors import GatewayError
 from resolvers.execution.documents import Document, Remembered, check_document, mark_one_of
 from resolvers.execution.fields import NotCompilable
 from resolvers.execution.projection import Compiler, Project
-from resolvers.execution.run import Run, located
+from resolvers.execution.run import Run, located, placed
 
 log = logging.getLogger(__name__)
 
@@ -150,9 +151,15 @@ class Executor:
             hide_suggestions=not self._suggestions,
         )
         result = await outcome if isawaitable(outcome) else outcome
-        errors = list(result.errors or ())
+        errors = [_replaced(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
         return Answer(result.data, errors, executed)
+
+
+def _replaced(error: GraphQLError) -> GraphQLError:
+    """Correct where graphql-core places an error of the gateway in the document."""
+    original = error.original_error
+    return placed(original, error.nodes, error.path) if isinstance(original, GatewayError) else error
 
 
 def _refused(message: str) -> Answer:

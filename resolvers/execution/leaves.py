@@ -1,11 +1,14 @@
 """How scalars and enums are written: the value as it is where its class is right, else as its type serializes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLScalarType, Undefined
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
+
+from resolvers.scalars import write_time
 
 
 class NoValue(Exception):
@@ -16,12 +19,14 @@ class NoValue(Exception):
 class LeafWriter:
     """Writes one leaf type. A value of the class ``plain`` is answered as it is.
 
-    ``members`` gives the names of enum members by the members' identities: a member is made once and never dies.
+    ``is_time`` marks the gateway's own DateTime. ``members`` gives the names of enum members by the members'
+    identities: a member is made once and never dies.
     """
 
     serialize: Callable[[Any], Any]
     plain: str | None = None
     members: dict[int, str] | None = None
+    is_time: bool = False
 
     def expression(self, value: str, name: Callable[[Any], str]) -> str:
         """Write the expression of a value that must be there."""
@@ -30,11 +35,17 @@ class LeafWriter:
             return f"({name(self.members)}.get(id({bound})) or {serialize}(w))"
         if self.plain is not None:
             return f"(w if {bound}.__class__ is {self.plain} else {serialize}(w))"
+        if self.is_time:
+            return f"({UTC_TIME} if {bound}.__class__ is datetime and w.tzinfo is UTC else {serialize}(w))"
         return f"{serialize}({value})"
 
 
 PLAIN = {"Boolean": "bool", "ByteCount": "int", "ID": "str", "String": "str", "URL": "str"}
 """The classes whose values their types write unchanged. Int is not among them: it has to be checked for 32 bits."""
+
+
+UTC_TIME = "w.isoformat()[:-6] + 'Z'"
+"""What `write_time` makes of a time that is in UTC already: its text, with the short name of the offset."""
 
 
 def leaf_writer(leaf_type: GraphQLScalarType | GraphQLEnumType) -> LeafWriter:
@@ -50,8 +61,9 @@ def leaf_writer(leaf_type: GraphQLScalarType | GraphQLEnumType) -> LeafWriter:
         return written
 
     members = _members(leaf_type) if isinstance(leaf_type, CustomGraphQLEnumType) else None
-    return LeafWriter(present, PLAIN.get(leaf_type.name), members)
+    return LeafWriter(present, PLAIN.get(leaf_type.name), members, is_time=leaf_type.serialize is write_time)
 
 
 def _members(enum_type: CustomGraphQLEnumType) -> dict[int, str]:
-    return {id(member): enum_type.coerce_output_value(member) for member in enum_type.wrapped_cls}
+    members: Iterable[Enum] = enum_type.wrapped_cls
+    return {id(member): enum_type.coerce_output_value(member) for member in members}

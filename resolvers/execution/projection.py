@@ -10,6 +10,7 @@ document again and words the error: the functions never guess.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import CoroutineType
 from typing import Any, NoReturn
 
@@ -45,6 +46,15 @@ Project = Complete
 NO_INFO: Any = None
 """The types of the schema tell their values by class and need no information."""
 
+KNOWN = {
+    "Coroutine": CoroutineType,
+    "GatewayError": GatewayError,
+    "Misfit": Misfit,
+    "UTC": UTC,
+    "datetime": datetime,
+}
+"""What the functions may use besides their numbered constants."""
+
 MOST_NAMES = 20_000
 """How much one operation may need: a document of a few kilobytes can ask for far more than any client means to."""
 
@@ -67,9 +77,7 @@ class Compiler:
     fragments: dict[str, FragmentDetails]
     operation: OperationDefinitionNode
     variables: VariableValues
-    _names: dict[str, Any] = field(
-        default_factory=lambda: {"GatewayError": GatewayError, "Coroutine": CoroutineType, "Misfit": Misfit}
-    )
+    _names: dict[str, Any] = field(default_factory=lambda: dict(KNOWN))
     _selections: dict[Any, Selected] = field(default_factory=dict)
     _functions: dict[int, Project] = field(default_factory=dict)
     _checks: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLNonNull, located_error
+from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLNonNull, Node
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
 from strawberry.schema.config import StrawberryConfig
@@ -54,12 +54,8 @@ class Failure(NamedTuple):
     key: str | int
 
 
-class Waiting(NamedTuple):
-    """A value that has to be loaded, and the object of the answer that it belongs to."""
-
-    call: Call
-    value: Coroutine[Any, Any, Any] | Started
-    target: dict[str, Any]
+Waiting = tuple[Call, Coroutine[Any, Any, Any] | Started, dict[str, Any]]
+"""A value that has to be loaded, and the object of the answer that it belongs to."""
 
 
 class Run:
@@ -93,7 +89,7 @@ class Run:
 
     def later(self, call: Call, value: Coroutine[Any, Any, Any], target: dict[str, Any]) -> None:
         """Leave a field's place empty until its value is loaded."""
-        self._waiting.append(Waiting(call, value, target))
+        self._waiting.append((call, value, target))
 
     def fail(self, error: GatewayError, call: Call, target: dict[str, Any]) -> None:
         """Leave a field null and remember why; raises Misfit where it must not be null."""
@@ -116,14 +112,20 @@ class Run:
         waiting = deque(self._taken())
         try:
             while waiting:
-                await self._start(waiting.popleft(), waiting)
-                waiting.extend(self._taken())
+                started = self._start(*waiting.popleft())
+                if started is not None and waiting:
+                    await self._together(started, [waiting.popleft() for _ in range(len(waiting))])
+                elif started is not None:
+                    await self._finish(started)
+                if self._waiting:
+                    waiting.extend(self._taken())
         finally:
             _close(waiting)
 
-    async def _start(self, first: Waiting, others: deque[Waiting]) -> None:
-        """Put a value that is there; wait for one that is not, and for all the others meanwhile."""
-        call, value, target = first
+    def _start(
+        self, call: Call, value: Coroutine[Any, Any, Any] | Started, target: dict[str, Any]
+    ) -> Waiting | None:
+        """Put a value that is there already; give back one that has to wait."""
         try:
             pause = value.send(None)
         except StopIteration as done:
@@ -131,8 +133,8 @@ class Run:
         except GatewayError as error:
             self.fail(error, call, target)
         else:
-            started = Waiting(call, Started(value, pause), target)
-            await self._together(started, [others.popleft() for _ in range(len(others))])
+            return call, Started(value, pause), target
+        return None
 
     async def _together(self, first: Waiting, others: list[Waiting]) -> None:
         """Wait for several; when one breaks the plan, the others are cancelled and have ended before this does."""
@@ -172,8 +174,8 @@ class Run:
 
 def _close(waiting: Sequence[Waiting] | deque[Waiting]) -> None:
     """Close resolvers that nobody awaits; those that have ended do not mind."""
-    for one in waiting:
-        one.value.close()
+    for _, value, _ in waiting:
+        value.close()
 
 
 def located(failures: Sequence[Failure], data: dict[str, Any]) -> list[GraphQLError]:
@@ -182,9 +184,17 @@ def located(failures: Sequence[Failure], data: dict[str, Any]) -> list[GraphQLEr
         return []
     paths = _paths(data, {id(failure.container) for failure in failures})
     return [
-        located_error(failure.error, failure.nodes, [*paths[id(failure.container)], failure.key])
+        placed(failure.error, failure.nodes, [*paths[id(failure.container)], failure.key])
         for failure in failures
     ]
+
+
+def placed(error: GatewayError, nodes: Sequence[Node] | None, path: list[str | int] | None) -> GraphQLError:
+    """Say where an error is, in the answer and in the document.
+
+    graphql-core takes the ``source`` of an exception for a GraphQL source, and would count lines in its name.
+    """
+    return GraphQLError(error.message, nodes, path=path, original_error=error)
 
 
 def _paths(data: dict[str, Any], wanted: set[int]) -> dict[int, list[str | int]]:

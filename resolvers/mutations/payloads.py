@@ -1,5 +1,6 @@
 """What all mutations are made of: a write under its key, results in order, and the errors of those that have none."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,14 +63,14 @@ class Payload:
 class Write:
     """One write of a mutation.
 
-    ``items_field`` is the input's list, for the paths of errors, ``count`` its length. ``do`` does the work and
-    ``show`` loads what came out of one item. A write that is not ``repeatable`` is never done twice, even where its
-    process died half-way.
+    ``field`` is what errors of the input are about: its list, and ``count`` its length, or what there is one of, and
+    ``count`` is None. ``do`` does the work and ``show`` loads what came out of one item. A write that is not
+    ``repeatable`` is never done twice, even where its process died half-way.
     """
 
     operation: str
-    items_field: str
-    count: int
+    field: str
+    count: int | None = None
     do: Callable[[], Awaitable[Sequence[Outcome]]]
     show: Show
     repeatable: bool = True
@@ -79,26 +80,40 @@ async def write(info: Info, arguments: Keyed, work: Write) -> Payload:
     """Do a write once per key and show its outcomes; a write that is refused as a whole has one user error."""
     context = info.context
     try:
-        if not 1 <= work.count <= MOST_ITEMS:
-            raise BadInput(f"`{work.items_field}` takes 1 to {MOST_ITEMS} items.")
+        check_count(work.field, 1 if work.count is None else work.count)
         outcomes = await context.writer.write(
             work.operation, arguments.idempotency_key, repr(arguments), work.do, repeatable=work.repeatable
         )
     except GatewayError as exc:
-        return Payload([None] * work.count, [problem_of(exc, ["input"], context)])
+        return refusal(exc, context, 1 if work.count is None else work.count)
     context.forget()
     return await _payload(outcomes, work, context)
 
 
+def check_count(field: str, count: int) -> None:
+    """Refuse an empty list and one that is too long; raises BadInput."""
+    if not 1 <= count <= MOST_ITEMS:
+        raise BadInput(f"`{field}` takes 1 to {MOST_ITEMS} items.")
+
+
+def refusal(error: GatewayError, context: RequestContext, count: int = 1) -> Payload:
+    """Answer that nothing was done, and why."""
+    return Payload([None] * count, [problem_of(error, ["input"], context)])
+
+
 async def _payload(outcomes: Sequence[Outcome], work: Write, context: RequestContext) -> Payload:
-    results: list[Any] = []
-    problems: list[Problem] = []
-    for place, outcome in enumerate(outcomes):
-        result, error = await _shown(outcome, work.show)
-        results.append(result)
-        if error is not None:
-            problems.append(problem_of(error, ["input", work.items_field, str(place)], context))
-    return Payload(results, problems)
+    """Show all outcomes at once, so that what has to be loaded is loaded together."""
+    shown = await asyncio.gather(*(_shown(outcome, work.show) for outcome in outcomes))
+    problems = [
+        problem_of(error, _path(work, place), context)
+        for place, (_, error) in enumerate(shown)
+        if error is not None
+    ]
+    return Payload([result for result, _ in shown], problems)
+
+
+def _path(work: Write, place: int) -> list[str]:
+    return ["input", work.field] if work.count is None else ["input", work.field, str(place)]
 
 
 async def _shown(outcome: Outcome, show: Show) -> tuple[Any, GatewayError | None]:

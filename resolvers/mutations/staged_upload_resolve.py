@@ -57,5 +57,5 @@ async def staged_upload_resolve(
     async def show(outcome: Outcome) -> Any:
         return await find_upload(Ref.from_id(outcome.id or ""), info)
 
-    work = Write(operation="stagedUploadResolve", items_field="id", count=1, do=do, show=show)
+    work = Write(operation="stagedUploadResolve", field="id", do=do, show=show)
     return await write(info, input, work)

@@ -45,7 +45,7 @@ async def staged_uploads_cancel(
     async def show(outcome: Outcome) -> Any:
         return await find_upload(Ref.from_id(outcome.id or ""), info)
 
-    work = Write(operation="stagedUploadsCancel", items_field="ids", count=len(input.ids), do=do, show=show)
+    work = Write(operation="stagedUploadsCancel", field="ids", count=len(input.ids), do=do, show=show)
     return await write(info, input, work)
 
 

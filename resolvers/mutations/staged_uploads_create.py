@@ -80,9 +80,7 @@ async def staged_uploads_create(
         ticket = await service.journal.get(outcome.id or "", info.context.writer.tenant)
         return Upload.of(service.staged(ticket))
 
-    work = Write(
-        operation="stagedUploadsCreate", items_field="uploads", count=len(input.uploads), do=do, show=show
-    )
+    work = Write(operation="stagedUploadsCreate", field="uploads", count=len(input.uploads), do=do, show=show)
     return await write(info, input, work)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import strawberry
 
 from gateway.domain import model
-from gateway.domain.errors import NotFound
+from gateway.domain.errors import BadIdentifier, NotFound
 from gateway.domain.refs import Ref, RefType
 from gateway.uploads.service import StagedUpload as Staged
 from gateway.uploads.targets import StagedTarget
@@ -115,9 +115,11 @@ class Upload:
 
 
 async def find_upload(ref: Ref, info: Info) -> Upload:
-    """Find an upload by its identifier; raises NotFound. No upstream request."""
+    """Find an upload by its identifier; raises BadIdentifier and NotFound. No upstream request."""
     uploads = info.context.uploads
-    if uploads is None or ref.type is not RefType.UPLOAD or len(ref.key) != 1:
+    if ref.type is not RefType.UPLOAD or len(ref.key) != 1:
+        raise BadIdentifier("This is not the identifier of an upload.")
+    if uploads is None:
         raise NotFound("There is no such upload, or it may not be seen.")
     return Upload(await uploads.journal.get(ref.key[0], info.context.writer.tenant))
 

@@ -14,8 +14,10 @@ from gateway.domain.tree import Tree, branch_of
 from gateway.sandbox.arrhes import seed
 from gateway.transport.call import Call
 from gateway.transport.exchange import Request
-from gateway.upstreams.arrhes import ArrhesAdapter, Noun, WireFile
+from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.base import Listing, each
+from gateway.upstreams.steps.arrhes import Requests
+from gateway.upstreams.wire.arrhes import Noun, WireFile
 from tests.conformance.troubles import CANARY
 
 Outcome = Entry | GatewayError
@@ -51,6 +53,17 @@ def editing_listings(edit: Callable[[Any], Any]) -> type[ArrhesAdapter]:
             return [edit(one) for one in await super().children(parents, call)]
 
     return Editing
+
+
+def asking(cls: type[Requests]) -> type[ArrhesAdapter]:
+    """Make an adapter that asks in its own way."""
+
+    class Asking(ArrhesAdapter):
+        def __init__(self, settings: ArrhesSettings) -> None:
+            super().__init__(settings)
+            self._requests = cls(self._client, self._egress, self._reader)
+
+    return Asking
 
 
 class Deduplicating(ArrhesAdapter):
@@ -89,12 +102,12 @@ class Raising(ArrhesAdapter):
         return outcomes
 
 
-class Unescaping(ArrhesAdapter):
+class Unescaping(Requests):
     """Puts identifiers into the path as they are."""
 
-    def _path(self, noun: Noun[Any], year: str, *more: str) -> str:
+    def _path(self, noun: Noun[Any], *more: str, year: str | None = None) -> str:
         return "/".join(
-            (super()._path(noun, year), *(one.replace("?", "%3F").replace("#", "%23") for one in more))
+            (super()._path(noun, year=year), *(one.replace("?", "%3F").replace("#", "%23") for one in more))
         )
 
 
@@ -113,15 +126,16 @@ class Single(ArrhesAdapter):
         return await each(refs, one)
 
 
-class Following(ArrhesAdapter):
+class Following(Requests):
     """Follows redirects wherever they lead, credential in hand."""
 
-    async def _one(self, noun: Noun[Any], ref: Ref, call: Call) -> Entry:
-        response = await self._client.get(self._path(noun, "1", *ref.key), call)
+    async def one(self, noun: Noun[Any], native_id: str, call: Call) -> Any:
+        """Look where the answer points first."""
+        response = await self.client.get(self._path(noun, native_id), call)
         if "location" in response.headers:
-            credential = await self._client._auth.headers("GET", "/")
-            await self._client._exchange.send(Request("GET", response.headers["location"], credential), 1.0)
-        return await super()._one(noun, ref, call)
+            credential = await self.client._auth.headers("GET", "/")
+            await self.client._exchange.send(Request("GET", response.headers["location"], credential), 1.0)
+        return await super().one(noun, native_id, call)
 
 
 class Signing(ArrhesAdapter):
@@ -151,11 +165,11 @@ class LaxFile(WireFile, rename="camel", kw_only=True):
 def reading(shape: type[WireFile]) -> type[ArrhesAdapter]:
     """Make an adapter that reads single files as another shape."""
 
-    class Reading(ArrhesAdapter):
-        async def _one(self, noun: Noun[Any], ref: Ref, call: Call) -> Entry:
-            return await super()._one(replace(noun, shape=shape), ref, call)
+    class Reading(Requests):
+        async def one(self, noun: Noun[Any], native_id: str, call: Call) -> Any:
+            return await super().one(replace(noun, shape=shape), native_id, call)
 
-    return Reading
+    return asking(Reading)
 
 
 class Leaking(ArrhesAdapter):
@@ -259,7 +273,7 @@ BROKEN: tuple[tuple[str, str, type[ArrhesAdapter]], ...] = (
     ("U04", "invents a size", editing_files(size=lambda _: -1)),
     ("U04", "gives empty texts", editing_files(reference=lambda _: "")),
     ("U05", "mends names", editing_files(name=lambda file: file.name.replace("/", "_"))),
-    ("U05", "tears ids", Unescaping),
+    ("U05", "tears ids", asking(Unescaping)),
     ("U06", "lists other names", editing_listings(renamed)),
     ("U06", "points elsewhere", editing_listings(disowned)),
     ("U06", "forgets a field", editing_files(checksum=lambda _: None)),
@@ -269,7 +283,7 @@ BROKEN: tuple[tuple[str, str, type[ArrhesAdapter]], ...] = (
     ("U08", "tells the body", editing(talkative(CANARY))),
     ("U08", "tells the body as a cause", editing(caused)),
     ("U09", "knows no batch", Single),
-    ("U10", "follows redirects", Following),
+    ("U10", "follows redirects", asking(Following)),
     ("U10", "puts the credential into links", Signing),
     ("U11", "has no method behind the name", Unsigning),
     ("U13", "refuses unknown fields", reading(StrictFile)),

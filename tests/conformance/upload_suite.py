@@ -120,7 +120,7 @@ class UploadSuite:
         raise NotImplementedError
 
     def contents(self, size: int) -> bytes:
-        """Make a file of so many bytes that the source takes and keeps as it is."""
+        """Make a file of so many bytes that the source takes and keeps as it is; other ones where it has no twins."""
         return some_bytes(size)
 
     def now(self) -> datetime:
@@ -367,10 +367,10 @@ class UploadSuite:
         self, subject: Subject, target: Ref, parent: Ref, stored: Callable[[], int], fault: Fault
     ) -> list[str]:
         """Strike each request of an upload in turn, go on as the gateway would, and name what is then wrong."""
-        contents = self.contents(self.limit)
         claimed: set[Ref] = set()
         flaws: list[str] = []
         for step in range(1, MOST_STEPS):
+            contents = self.contents(self.limit)
             chosen = Nth(step)
             subject.sandbox.fault = replace(fault, only=chosen)
             item = replace(self.item(target, contents), marker=f"ticket {step}", claimed=frozenset(claimed))

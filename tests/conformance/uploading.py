@@ -101,7 +101,15 @@ def some_bytes(size: int) -> bytes:
 
 
 async def download(subject: Subject, ref: Ref) -> bytes:
-    """Download a file as a client would: through the gateway, or by the source's own link."""
+    """Download a file as a client would; an error is a failed check."""
+    try:
+        return await _downloaded(subject, ref)
+    except GatewayError as exc:
+        raise AssertionError(f"what was uploaded cannot be downloaded: {exc!r}") from exc
+
+
+async def _downloaded(subject: Subject, ref: Ref) -> bytes:
+    """Download through the gateway, or by the source's own link."""
     adapter, call = subject.adapter, Call.lasting(PATIENCE)
     if isinstance(adapter, SupportsContent):
         async with adapter.open(ref, call) as content:

@@ -108,5 +108,5 @@ def _hole(data: Any, place: Place) -> Place:
 
 
 def _text(error: GraphQLError, place: Sequence[str | int]) -> str:
-    locations = [location.formatted for location in error.locations or ()]
+    locations = [node.loc.start for node in error.nodes or () if node.loc]
     return repr((list(place), error.message, as_gateway_error(error).code, locations))

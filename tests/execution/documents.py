@@ -29,8 +29,8 @@ Values = Callable[[str, Any, "Draw"], Any]
 Draw = Callable[[int], int]
 """Gives a number from 0 to less than its argument; 0 is the simplest."""
 
-DEEPEST = 5
-MOST_FIELDS = 4
+DEEPEST = 4
+MOST_FIELDS = 3
 MOST_DIFFERENT = 5
 """Longer lists repeat their first item."""
 
@@ -73,7 +73,7 @@ class Writer:
 
     def document(self) -> Written:
         """Write one or two operations and their fragments."""
-        names = ["Asked"] if self.draw(4) < 3 else ["Asked", "Other"]
+        names = ["Asked"] if self.draw(8) < 7 else ["Asked", "Other"]
         texts = [self._operation(name, alone=len(names) == 1) for name in names]
         text = "\n".join([*texts, *(fragment.text for fragment in self.fragments)])
         alone = len(names) == 1 and self.draw(2)
@@ -108,7 +108,9 @@ class Writer:
     def _field(self, on: GraphQLNamedType, name: str, found: GraphQLField, depth: int) -> str:
         arguments, used = self._arguments(f"{on.name}.{name}", found)
         text = self._keyed(name, arguments, str(found.type), used) + self._directives()
-        return text + " " + self._selection(get_named_type(found.type), depth + 1) if _composite(found) else text
+        return (
+            text + " " + self._selection(get_named_type(found.type), depth + 1) if _composite(found) else text
+        )
 
     def _keyed(self, name: str, arguments: str, of_type: str, used: set[str]) -> str:
         """Write a field, under an alias where its name stands for something else or chance wants one."""
@@ -159,7 +161,9 @@ class Writer:
         choice = self.draw(20)
         if choice < 16:
             return ""
-        condition = self._variable("Boolean!", bool(self.draw(2))) if choice % 2 else ("true", "false")[self.draw(2)]
+        condition = (
+            self._variable("Boolean!", bool(self.draw(2))) if choice % 2 else ("true", "false")[self.draw(2)]
+        )
         return f" @{'include' if choice >= 18 else 'skip'}(if: {condition})"
 
     # Arguments

@@ -111,7 +111,9 @@ FLAWS: dict[str, Callable[[World], None]] = {
     "a record that is an attachment": _entries(Attachment, _library_for_record, 2),
     "a library that is null": _attribute(File, "library", None),
     "a library that is text": _attribute(File, "library", "2025"),
-    "a reference that is an error": _attribute(File, "reference", Unavailable("No reference.", source="arrhes")),
+    "a reference that is an error": _attribute(
+        File, "reference", Unavailable("No reference.", source="arrhes")
+    ),
     "a media type that fails": _attribute(File, "media_type", ValueError("Nobody knows this error.")),
     "versions that are null": _detail("versions", None),
     "versions that hold null": _detail("versions", (None,)),
@@ -136,7 +138,9 @@ FLAWS: dict[str, Callable[[World], None]] = {
     "files that can be read once": _listings(_set_for_files),
     "listings that are null": _listings(lambda _: None),
     "whether a mail can be registered, as text": _listings(
-        lambda found: replace(found, registered_mail="perhaps") if isinstance(found, AttachmentListing) else found
+        lambda found: (
+            replace(found, registered_mail="perhaps") if isinstance(found, AttachmentListing) else found
+        )
     ),
 }
 

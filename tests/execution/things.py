@@ -61,7 +61,9 @@ def _fill_records(world: World, source: Source, kind: RecordKind) -> None:
         if isinstance(listing, model.AttachmentListing):
             source.entries |= {attachment.ref: attachment for attachment in listing.attachments}
     failing = Ref(source.name, RefType.ATTACHMENT, ("failing",))
-    source.entries[failing] = Unauthenticated("The source refused the gateway's credential.", source=source.name)
+    source.entries[failing] = Unauthenticated(
+        "The source refused the gateway's credential.", source=source.name
+    )
     world.ids += [ref.to_id() for ref in source.entries]
 
 
@@ -121,9 +123,10 @@ def _details(kind: RecordKind, native: str, *, bare: bool) -> Any:
 
 def _maarch(native: str, number: int | None, text: str | None) -> details.MaarchDetails:
     return details.MaarchDetails(
-        native, *[text] * 5, number, number, text, text, number and True, number and False, {"a": [1, {"b": None}]},
+        native, *[text] * 5, number, number, text, text, number and True, number and False,
+        {"a": [1, {"b": None}]},
         text, number, number and NOON, number, None, text, text, text, number, text, number, None, text,
-        versions=() if number is None else (details.AttachmentVersion("v1", 1), details.AttachmentVersion("v2", None)),
+        versions=() if number is None else tuple(details.AttachmentVersion(f"v{n}", n or None) for n in range(2)),
     )  # fmt: skip
 
 
@@ -148,7 +151,7 @@ def _fill_libraries(world: World, source: Source) -> None:
 
 
 def _fetched_alone(source: Source, tree: Tree) -> None:
-    """What comes by its identifier comes without its tree."""
+    """Let what is fetched by its identifier come without its tree."""
     for folder in tree.folder_by_ref.values():
         source.entries[folder.ref] = replace(folder, branch=None)
     for file in tree.all_files[::2]:

@@ -1,6 +1,7 @@
 """The Arrhes sandbox as the tests ask it, and the adapter on it."""
 
 from dataclasses import replace
+from typing import Any
 
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
@@ -8,9 +9,10 @@ from gateway.sandbox.arrhes import seed
 from gateway.sandbox.arrhes.app import create_app
 from gateway.sandbox.arrhes.state import State
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
-from tests.conformance.subject import Damaged, Samples
+from tests.conformance.subject import Damaged, Samples, Subject
 
 SOURCE = "comptes"
+NO_STORE = "store.invalid"
 HOSTILE_NAME = 'Reçu « d\'été » 1/2 "payé".pdf'
 LIBRARY = Ref(SOURCE, RefType.LIBRARY, (seed.ORGANIZATION, seed.YEAR))
 
@@ -26,18 +28,27 @@ def folder_ref(native_id: str) -> Ref:
 
 
 def open_arrhes(
-    origin: str, key: str = seed.API_KEY, cls: type[ArrhesAdapter] = ArrhesAdapter
+    origin: str, key: str = seed.API_KEY, cls: type[ArrhesAdapter] = ArrhesAdapter, **settings: Any
 ) -> ArrhesAdapter:
-    """Open the adapter as an operator would configure it for the sandbox."""
-    settings = ArrhesSettings(
+    """Open the adapter as an operator would configure it for the sandbox.
+
+    Its store is nowhere unless ``link_hosts`` says where.
+    """
+    given = ArrhesSettings(
         name=SOURCE,
         kind="arrhes",
         url=f"{origin}/v1",
         organization=seed.ORGANIZATION,
         year=seed.YEAR,
         key=Secret(key),
+        **{"link_hosts": (NO_STORE,), **settings},
     )
-    return cls(settings)
+    return cls(given)
+
+
+def asked(subject: Subject) -> list[str]:
+    """List what the source was asked for, below the organization and the year."""
+    return [f"{one.method} {'/'.join(one.path.split('/')[6:])}" for one in subject.sandbox.requests]
 
 
 def library() -> State:

@@ -26,6 +26,7 @@ from tests.conformance.subject import Damaged, Place, Samples, Subject, Switch, 
 from tests.upstreams.arrhes_source import (
     LIBRARY,
     SOURCE,
+    asked,
     damaged_library,
     file_ref,
     folder_ref,
@@ -81,11 +82,6 @@ async def arrhes(place: Place, state: State) -> AsyncIterator[Subject]:
     """Open the adapter on the library, without a store."""
     async with opened(place, create_app(state), open_arrhes) as subject:
         yield subject
-
-
-def asked(subject: Subject) -> list[str]:
-    """List what the source was asked for, below the organization and the year."""
-    return [f"{one.method} {'/'.join(one.path.split('/')[6:])}" for one in subject.sandbox.requests]
 
 
 async def test_a_tree_is_two_requests(arrhes: Subject, state: State) -> None:

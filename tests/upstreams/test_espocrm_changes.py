@@ -107,7 +107,7 @@ async def held(subject: Subject, record: Ref) -> list[Ref]:
 
 @pytest.mark.parametrize("kind", ["Case", "Note"])
 async def test_fifty_links_at_once_lose_nothing(place: Place, state: State, kind: str) -> None:
-    """A set is read, added to and written whole: fifty callers at once, and all fifty hang there, and the old ones."""
+    """A set is read, added to and written whole: fifty callers at once, and nothing is missing then."""
     # given
     record = record_ref(alive(state, kind)[0])
     refs = loose(state, MANY)
@@ -124,8 +124,8 @@ async def test_fifty_links_at_once_lose_nothing(place: Place, state: State, kind
         assert all(
             ref in outcome for ref, outcome in zip(refs, outcomes, strict=True) if isinstance(outcome, list)
         )
-        assert after[: len(before)] == before
-        assert sorted(after[len(before) :], key=str) == refs
+        assert len(after) == len(set(after)) == len(before) + MANY
+        assert set(after) == {*before, *refs}
 
 
 async def test_two_processes_lose_nothing_where_versions_are_counted(
@@ -149,7 +149,7 @@ async def test_two_processes_lose_nothing_where_versions_are_counted(
 
         # then
         assert set(types(outcomes)) == {list}
-        assert sorted((await held(one, record))[len(before) :], key=str) == refs
+        assert set(await held(one, record)) == {*before, *refs}
 
 
 async def test_link_costs_three_requests_and_the_listing(place: Place, state: State, case: Record) -> None:
@@ -164,7 +164,7 @@ async def test_link_costs_three_requests_and_the_listing(place: Place, state: St
         # then
         methods = [one.method for one in subject.sandbox.requests]
         assert isinstance(outcome, list)
-        assert outcome[-1] == ref
+        assert ref in outcome
         assert methods == ["GET", "PUT", "GET", "GET"]
         assert paths(subject) == [*[f"Case/{case.id}"] * 3, "Attachment"]
 
@@ -209,7 +209,8 @@ async def test_write_that_is_overwritten_is_repeated(place: Place, state: State,
 
         # then
         assert robbed
-        assert outcome == [*before, ref]
+        assert isinstance(outcome, list)
+        assert set(outcome) == {*before, ref}
         assert [one.method for one in subject.sandbox.requests].count("PUT") == 2
 
 
@@ -266,7 +267,7 @@ async def test_waiting_writer_leaves_at_its_deadline(place: Place, state: State,
 
 
 @pytest.mark.parametrize(
-    ("record", "attachment", "expected"),
+    ("target", "attachment", "expected"),
     [
         (("Case", MISSING, "attachments"), None, NotFound),
         (("Case", "", "attachments"), None, NotFound),
@@ -278,23 +279,19 @@ async def test_waiting_writer_leaves_at_its_deadline(place: Place, state: State,
     ids=["no record", "no id", "no attachment", "no id of an attachment", "set of others", "no field"],
 )
 async def test_link_that_cannot_be_is_refused(
-    place: Place,
-    state: State,
-    case: Record,
-    record: tuple[str, ...],
-    attachment: str | None,
-    expected: type[GatewayError],
+    place: Place, state: State, target: tuple[str, ...], attachment: str | None, expected: type[GatewayError]
 ) -> None:
     """A wrong target or attachment is named, and nothing that hangs on the record is touched."""
     # given
-    target = Ref(SOURCE, RefType.RECORD, tuple(case.id if part == "*" else part for part in record))
+    case = alive(state, "Case")[0]
+    record = Ref(SOURCE, RefType.RECORD, tuple(case.id if part == "*" else part for part in target))
     ref = loose(state, 1)[0] if attachment is None else attachment_ref(attachment)
 
     async with connected(place, state, **ADMIN) as subject:
         before = await held(subject, record_ref(case))
 
         # when
-        outcome = await linked(subject, target, [ref])
+        outcome = await linked(subject, record, [ref])
 
         # then
         assert type(outcome) is expected

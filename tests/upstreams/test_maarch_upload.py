@@ -1,29 +1,36 @@
 """Uploads to Maarch: the shared suite, what goes over the wire, and what is refused before (`upstreams.md` 1.4)."""
 
+import asyncio
 import base64
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import pytest
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from gateway.domain.changes import UploadItem
-from gateway.domain.errors import BadInput, Conflict, GatewayError, NotFound, OutcomeUnknown, TooLarge
-from gateway.domain.refs import Ref
+from gateway.domain.errors import BadInput, Conflict, GatewayError, NotFound, OutcomeUnknown
+from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.maarch import seed
 from gateway.sandbox.maarch.app import create_app
 from gateway.sandbox.maarch.contents import read
 from gateway.sandbox.maarch.state import State
+from gateway.sandbox.upstream import Fault
+from gateway.transport.call import Call
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
-from tests.conformance.subject import Place
+from tests.conformance.subject import Place, eventually
 from tests.conformance.upload_suite import UploadSuite
 from tests.conformance.uploading import Journal, staged
-from tests.upstreams.maarch_source import Bench, attachment, call, mail, opened, outcome, served
+from tests.upstreams.listening import Drain, Wiretap, generated, measured
+from tests.upstreams.maarch_source import Bench, call, mail, opened, served
 
 MAIL = seed.FIRST_MAIL
 
@@ -83,3 +90,325 @@ class TestMaarchUploads(UploadSuite):
                 max_upload=self.limit,
             )
         )
+
+
+def upload_of(bench: Bench, contents: bytes = b"Bonjour", **changes: Any) -> UploadItem:
+    """Write down an upload to the first mail, begun now."""
+    item = UploadItem(
+        target=mail(MAIL),
+        name="Devis n° 1.txt",
+        media_type="text/plain",
+        size=len(contents),
+        sha256=sha256(contents).hexdigest(),
+        options={},
+        marker="ticket",
+        started_at=bench.now,
+    )
+    return replace(item, **changes)
+
+
+async def uploaded(
+    chosen: MaarchSettings, item: UploadItem, contents: bytes = b"Bonjour"
+) -> Ref | GatewayError:
+    """Upload, whatever comes of it."""
+    async with opened(chosen) as adapter:
+        try:
+            return await adapter.upload(item, staged(contents), call(), Journal())
+        except GatewayError as exc:
+            return exc
+
+
+async def reconciled(chosen: MaarchSettings, item: UploadItem) -> Ref | GatewayError | None:
+    """Look for what an attempt made, whatever comes of it."""
+    async with opened(chosen) as adapter:
+        try:
+            return await adapter.reconcile(item, call())
+        except GatewayError as exc:
+            return exc
+
+
+# What goes over the wire
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 1_008, 1_009, 1_010, 100_001])
+async def test_upload_is_one_document_of_one_line(bench: Bench, size: int) -> None:
+    """The server mends bad Base64 as it likes, so it gets the right one: standard, padded, one line, exact length."""
+    # given a file that comes in pieces of a length that no encoding likes
+    contents = (bytes(range(32, 127)) * (size // 95 + 1))[:size]
+    tap = bench.sandbox.app = Wiretap(bench.sandbox.app)
+
+    # when it is uploaded
+    ref = await uploaded(bench.settings(), upload_of(bench, contents), contents)
+
+    # then the body is plain JSON of the announced length
+    assert isinstance(ref, Ref)
+    (body,) = tap.bodies
+    (request,) = bench.sandbox.requests
+    assert request.headers["content-length"] == str(len(body))
+    assert "transfer-encoding" not in request.headers
+    assert json.loads(body) == {
+        "title": "Devis n° 1",
+        "resIdMaster": MAIL,
+        "type": "simple_attachment",
+        "format": "txt",
+        "encodedFile": base64.b64encode(contents).decode(),
+    }
+
+
+async def test_options_reach_the_server(bench: Bench) -> None:
+    """Type, status and title are the caller's to choose."""
+    # given all options
+    options = {"type": "response_project", "status": "TRA", "title": 'Réponse "finale"'}
+
+    # when a file is uploaded with them
+    ref = await uploaded(bench.settings(), upload_of(bench, options=options))
+
+    # then the server has them
+    assert isinstance(ref, Ref)
+    row = bench.state.attachments[int(ref.key[0])]
+    assert (row.type, row.status, row.title) == ("response_project", "TRA", 'Réponse "finale"')
+    assert (row.format, read(row.content)) == ("txt", b"Bonjour")
+
+
+@pytest.mark.slow
+async def test_fifty_megabytes_are_not_held(place: Place, bench: Bench) -> None:
+    """A large file passes through in pieces, although the server wants it as one JSON document."""
+    # given a server that only counts, and 50 MB
+    size = 50_000_000
+    drain = place.switch.app = Drain(JSONResponse({"id": 7}))
+    item = upload_of(bench, size=size)
+
+    # when they are uploaded
+    async with opened(bench.settings()) as adapter:
+        with measured() as peak:
+            await adapter.upload(item, partial(generated, size), Call.lasting(120), Journal())
+
+    # then they were never held together
+    assert drain.received == drain.announced
+    assert drain.received[0] > size * 4 / 3
+    assert peak.extra < 8 * 2**20
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "sans extension"},
+        {"name": ".txt"},
+        {"name": "a."},
+        {"name": "a.t\u0000xt"},
+        {"name": "  .txt"},
+        {"name": "x" * 256 + ".txt"},
+        {"name": "a\u2028b.txt"},
+        {"name": "\udc80.txt"},
+        {"options": {"title": "a\nb"}},
+        {"options": {"title": 5}},
+        {"options": {"status": "SIGN"}},
+        {"options": {"status": True}},
+        {"options": {"type": "signed_response"}},
+        {"options": {"type": "outgoing_mail"}},
+        {"name": "a.exe"},
+        {"size": 0},
+        {"target": Ref("mails", RefType.ATTACHMENT, ("1000",))},
+        {"target": mail("../100")},
+        {"target": mail(2**31)},
+    ],
+    ids=repr,
+)
+async def test_what_cannot_succeed_is_refused_before(bench: Bench, changes: Mapping[str, Any]) -> None:
+    """Nobody uploads 50 MB to the store to be told afterwards that the name was wrong."""
+    # given settings that narrow what is taken
+    chosen = bench.settings(types=("simple_attachment",), accept=(".TXT", ".pdf"))
+    item = upload_of(bench, **changes)
+
+    # when it is checked, and uploaded all the same
+    async with opened(chosen) as adapter:
+        with pytest.raises(BadInput) as refused:
+            adapter.check(item)
+    outcome = await uploaded(chosen, item)
+
+    # then both refuse it, and nothing was sent
+    assert type(refused.value) is BadInput
+    assert type(outcome) is BadInput
+    assert bench.seen() == []
+
+
+async def test_accepted_types_are_accepted(bench: Bench) -> None:
+    """What the settings name is taken, whatever its case."""
+    # given settings that narrow what is taken
+    chosen = bench.settings(types=("simple_attachment",), accept=(".TXT",))
+
+    # when a file that fits is uploaded
+    outcome = await uploaded(chosen, upload_of(bench, name="NOTE.TXT"))
+
+    # then it is there
+    assert isinstance(outcome, Ref)
+
+
+async def test_unknown_mail_is_not_found(bench: Bench) -> None:
+    """The server calls a mail that is not there "out of perimeter"; which of the two it is stays untold."""
+    # given a mail that is not there
+    item = upload_of(bench, target=mail(999_999))
+
+    # when a file is uploaded to it
+    outcome = await uploaded(bench.settings(), item)
+
+    # then it is not found
+    assert isinstance(outcome, NotFound)
+
+
+async def test_format_that_lies_is_named(bench: Bench) -> None:
+    """The server sniffs the content, and its refusal is passed on in words that help."""
+    # given text that calls itself a PDF
+    before = len(bench.state.attachments)
+    item = upload_of(bench, name="devis.pdf")
+
+    # when it is uploaded
+    outcome = await uploaded(bench.settings(), item)
+
+    # then the format is named, and nothing is kept
+    assert isinstance(outcome, BadInput)
+    assert "format" in outcome.message
+    assert len(bench.state.attachments) == before
+
+
+@pytest.mark.parametrize("staged_contents", [b"", b"Bonjou", b"Bonjour!", b"Bonjour" * 50_000])
+async def test_other_bytes_than_announced_are_not_sent(bench: Bench, staged_contents: bytes) -> None:
+    """A staged file that changed its length after it was checked never becomes an attachment."""
+    # given a file that is shorter or longer than it was
+    before = len(bench.state.attachments)
+
+    # when it is uploaded
+    outcome = await uploaded(bench.settings(), upload_of(bench), staged_contents)
+
+    # then it is refused and nothing is kept
+    assert isinstance(outcome, Conflict)
+    assert len(bench.state.attachments) == before
+
+
+async def test_token_that_ended_is_renewed(bench: Bench) -> None:
+    """A stream can't be sent again by the transport, so the file is opened again once there is a new token."""
+    # given a session whose token has ended
+    before = len(bench.state.attachments)
+    async with opened(bench.bearer()) as adapter:
+        await adapter.probe(call())
+        bench.now += timedelta(days=30)
+
+        # when a file is uploaded
+        ref = await adapter.upload(upload_of(bench), staged(b"Bonjour"), call(), Journal())
+
+    # then it is there, once
+    assert len(bench.state.attachments) == before + 1
+    assert read(bench.state.attachments[int(ref.key[0])].content) == b"Bonjour"
+
+
+# Exactly once
+
+
+@pytest.mark.parametrize(
+    ("earlier", "expected"),
+    [(-3600.0, "found"), (0.0, "found"), (1.5, "found"), (10.0, "unknown"), (120.0, None)],
+)
+async def test_time_decides_whose_an_equal_attachment_is(
+    bench: Bench, earlier: float, expected: str | None
+) -> None:
+    """What was made since the attempt began is its own; just before leaves doubts, and long before is another's."""
+    # given an attachment of the same title, made so many seconds before the attempt began
+    ref = await uploaded(bench.settings(), upload_of(bench))
+    item = upload_of(bench, started_at=bench.now + timedelta(seconds=earlier))
+
+    # when the attempt is reconciled
+    outcome = await reconciled(bench.settings(), item)
+
+    # then its time decides
+    if expected == "unknown":
+        assert isinstance(outcome, OutcomeUnknown)
+    else:
+        assert outcome == (ref if expected else None)
+
+
+async def test_two_equal_attachments_leave_the_outcome_unknown(bench: Bench) -> None:
+    """Of two that may be it none is taken; one that belongs to another ticket does not count."""
+    # given two equal attachments
+    first, second = [await uploaded(bench.settings(), upload_of(bench)) for _ in range(2)]
+    assert isinstance(first, Ref)
+
+    # when the attempt is reconciled, without and with a claim on one of them
+    unclaimed = await reconciled(bench.settings(), upload_of(bench))
+    claimed = await reconciled(bench.settings(), upload_of(bench, claimed=frozenset({first})))
+
+    # then only the second question has an answer
+    assert isinstance(unclaimed, OutcomeUnknown)
+    assert claimed == second
+
+
+@pytest.mark.parametrize(
+    "changes", [{"title": "Devis n° 2"}, {"type": "outgoing_mail"}, {"res_id_master": 101}]
+)
+async def test_other_attachments_are_not_taken(bench: Bench, changes: Mapping[str, Any]) -> None:
+    """An attachment of another title, type or mail is never taken for the upload."""
+    # given an attachment that differs
+    ref = await uploaded(bench.settings(), upload_of(bench))
+    assert isinstance(ref, Ref)
+    bench.state.attachments[int(ref.key[0])] = replace(bench.state.attachments[int(ref.key[0])], **changes)
+
+    # when the attempt is reconciled
+    outcome = await reconciled(bench.settings(), upload_of(bench))
+
+    # then nothing is found
+    assert outcome is None
+
+
+async def test_hour_that_comes_twice_is_read_both_ways(bench: Bench) -> None:
+    """At the end of summer time a local time stands for two moments; the later one is found as well."""
+    # given an attachment of the second 02:30 in Paris
+    bench.now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    ref = await uploaded(bench.settings(), upload_of(bench))
+
+    # when the attempt is reconciled
+    outcome = await reconciled(bench.settings(), upload_of(bench))
+
+    # then it is found
+    assert outcome == ref
+
+
+async def test_mail_out_of_sight_leaves_the_outcome_unknown(bench: Bench) -> None:
+    """Where the mail cannot be listed any more, nothing is proven."""
+    # given a mail that is gone
+    item = upload_of(bench, target=mail(999_999))
+
+    # when the attempt is reconciled
+    outcome = await reconciled(bench.settings(), item)
+
+    # then that is said
+    assert isinstance(outcome, OutcomeUnknown)
+
+
+@pytest.fixture
+async def adapter(bench: Bench) -> AsyncIterator[MaarchAdapter]:
+    """Open the adapter for all of a test."""
+    async with opened(bench.settings()) as running:
+        yield running
+
+
+async def test_listing_under_way_is_not_asked(bench: Bench, adapter: MaarchAdapter) -> None:
+    """Equal queries share an answer, but one that began before the upload proves nothing about it."""
+    # given a listing that waits for its answer, and then an upload
+    await adapter.probe(call())  # until a credential is known to work, requests wait for each other
+    release = threading.Event()
+    bench.sandbox.fault = Fault(hold=release, only=lambda request: request.method == "GET", times=1)
+    waiting = asyncio.ensure_future(adapter.children([mail(MAIL)], call()))
+    reached = await eventually(lambda: bench.sandbox.running == 1)
+    ref = await adapter.upload(upload_of(bench), staged(b"Bonjour"), call(), Journal())
+
+    # when the upload is reconciled
+    outcome = await adapter.reconcile(upload_of(bench), call())
+    answered = waiting.done()
+    release.set()
+    await waiting
+
+    # then it asked for itself
+    assert (reached, answered) == (True, False)
+    assert outcome == ref

@@ -74,7 +74,7 @@ class Reader:
         return Fields(root, self.source)
 
     def told(self, body: bytes, case: str) -> Ref | None:
-        """Read what an upload made from its answer, which the vendor does not promise to tell (`upstreams.md` 3.4)."""
+        """Read from an answer what an upload made; the vendor does not promise that it tells (`upstreams.md` 3.4)."""
         try:
             native_id = native_id_of(self.root(body, SINGLE))
         except BadResponse:

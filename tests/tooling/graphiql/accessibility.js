@@ -13,6 +13,11 @@ function nameEditors(root) {
   }
 }
 
+// What is longer than its editor has to be scrolled without a mouse, too.
+function letEditorsScroll(root) {
+  root.querySelectorAll('.CodeMirror-scroll[tabindex="-1"]').forEach((area) => area.setAttribute("tabindex", "0"));
+}
+
 // A tab may not contain buttons, and these contain two: a list of buttons, one of them the current, is what they are.
 function flattenTabs(root) {
   root.querySelector(".graphiql-tabs")?.removeAttribute("role");
@@ -33,6 +38,7 @@ function nameControls(root) {
 export function keepAccessible(root) {
   const mend = () => {
     nameEditors(root);
+    letEditorsScroll(root);
     flattenTabs(root);
     nameControls(root);
   };

@@ -21,7 +21,7 @@ const schemaFile = resolve(process.argv[2] ?? join(here, "../../../schema.graphq
 
 // Objects without an identity of their own: parts of a cached object, or answers that nobody caches.
 const VALUES = ["PageInfo", "AttachmentVersion", "Capability", "DownloadLink", "NameValue", "Sender", "SourceStatus", "StagedUploadProblem",
-  "StagedUploadTarget", "UploadedPart"];
+  "StagedUploadTarget", "StoredFileDeletion", "UploadedPart"];
 
 // What the contract calls so on purpose, one line a finding; an entry that no longer finds anything is a finding itself.
 const ACCEPTED = new Set([
