@@ -91,13 +91,16 @@ def paginate(
 def _position(keys: list[Any], at: Any, *, descending: bool, past_equal: bool = False) -> int:
     """Find where a key stands, or would stand had its item not gone."""
     low, high = 0, len(keys)
-    while low < high:
-        middle = (low + high) // 2
-        before = keys[middle] > at if descending else keys[middle] < at
-        if before or (past_equal and keys[middle] == at):
-            low = middle + 1
-        else:
-            high = middle
+    try:
+        while low < high:
+            middle = (low + high) // 2
+            before = keys[middle] > at if descending else keys[middle] < at
+            if before or (past_equal and keys[middle] == at):
+                low = middle + 1
+            else:
+                high = middle
+    except TypeError as exc:  # cursors are not sealed, so a key may be of any form
+        raise BadCursor("This is not a cursor of this field.") from exc
     return low
 
 
@@ -119,11 +122,12 @@ def _read(cursor: str, belongs_to: str) -> Any:
             raise BadCursor("This is too long to be a cursor of this field.")
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         owner, key = msgspec.json.decode(raw, type=tuple[str, Any])
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as exc:
+        frozen = _frozen(key)
+    except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError) as exc:
         raise BadCursor("This is not a cursor of this field.") from exc
     if owner != belongs_to:
         raise BadCursor("This cursor belongs to another field, filter or order.")
-    return _frozen(key)
+    return frozen
 
 
 def _frozen(key: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from gateway.domain.refs import Ref, RefType
+from gateway.sandbox.directmail import seed as directmail
 from gateway.sandbox.espocrm import seed as espocrm
 from tests.world import World
 
@@ -17,7 +18,7 @@ NOBODYS = Ref("nowhere", RefType.FILE, ("1",)).to_id()
 """The identifier of a file of a source that is not configured."""
 ERRORS = "userErrors { __typename code field message ... on UpstreamError { source retryable } }"
 
-_files: Iterator[int] = count()
+_given: set[str] = set()
 _mails: Iterator[int] = count(120)
 _cases: Iterator[int] = count(1010)
 
@@ -57,9 +58,10 @@ def a_file(world: World, suffix: str = "") -> str:
     query += " ... on File { id name state } } } } } }"
     edges = world.data(query, {"by": LIBRARY})["library"]["descendants"]["edges"]
     files = [edge["node"] for edge in edges if edge["node"].get("state") == "AVAILABLE"]
-    fitting = [file["id"] for file in files if file["name"].endswith(suffix)]
+    free = [file["id"] for file in files if file["name"].endswith(suffix) and file["id"] not in _given]
+    _given.add(free[0])
     world.reset()
-    return str(fitting[next(_files)])
+    return str(free[0])
 
 
 def a_folder(world: World, parent: str | None = None, name: str | None = None) -> str:
@@ -81,10 +83,10 @@ def a_case() -> dict[str, Any]:
     return {"source": "decisiv", "caseId": f"CASE-{next(_cases)}"}
 
 
-def a_message() -> dict[str, Any]:
-    """Name the first message of the festival, which can be edited."""
-    project = "187812f26ba37d9769d8691d2a83c95c"
-    return {"source": "directmail", "project": project, "messageId": MESSAGE}
+def a_message(number: int) -> dict[str, Any]:
+    """Name a message of the festival; every fourth from number 3 on has been sent, and cannot be edited."""
+    messages = list(directmail.seeded().projects[directmail.FESTIVAL].messages)
+    return {"source": "directmail", "project": directmail.FESTIVAL, "messageId": messages[number]}
 
 
 def an_entity(number: int, kind: str = "Case", field: str = "attachments") -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Uploads to EspoCRM: the shared suite, and what only this source does (`upstreams.md` 5.4, 5.7)."""
 
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from typing import ClassVar
 
 import pytest
@@ -12,8 +15,10 @@ from gateway.domain.model import AttachmentListing
 from gateway.domain.refs import Ref
 from gateway.sandbox.espocrm import seed
 from gateway.sandbox.espocrm.app import create_app
+from gateway.sandbox.espocrm.attachments import bytes_of
 from gateway.sandbox.espocrm.state import Record, State
 from gateway.sandbox.upstream import Fault
+from gateway.transport.call import Call
 from gateway.upstreams.espocrm import NOTED, EspoCrmAdapter
 from tests.conformance.subject import Place, listed
 from tests.conformance.upload_suite import UploadSuite
@@ -25,6 +30,7 @@ from tests.conformance.uploading import (
     refusal,
     some_bytes,
     uploaded,
+    uploading,
 )
 from tests.upstreams.espocrm_source import (
     API_USER,
@@ -443,3 +449,42 @@ async def test_mangled_bytes_are_noticed(place: Place, state: State, case: Recor
 
 def _shrunk(body: object) -> object:
     return {**body, "size": 99} if isinstance(body, dict) and "size" in body else body
+
+
+# What it takes
+
+
+@pytest.mark.slow
+async def test_fifty_megabytes_cost_a_few(place: Place, state: State, case: Record) -> None:
+    """A large file goes in chunks that are never whole in memory: neither at once nor as base64.
+
+    The sandbox, which runs in this process too, holds one chunk of 5.6 MB as text and as bytes.
+    """
+    # given
+    size, block = 50_000_000, bytes(range(250)) * 400
+    item = replace(item_for(record_ref(case), b""), size=size)
+    digest = sha256()
+
+    @asynccontextmanager
+    async def staged() -> AsyncIterator[AsyncIterator[bytes]]:
+        yield blocks()
+
+    async def blocks() -> AsyncIterator[bytes]:
+        for _ in range(size // len(block)):
+            yield block
+
+    async with connected(place, state, **API_USER) as subject:
+        adapter = uploading(subject)
+        tracemalloc.start()
+
+        # when
+        ref = await adapter.upload(item, staged, Call.lasting(120.0), Journal())
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        # then
+        assert peak < 32 * 1024 * 1024
+        for piece in bytes_of(state, state.records["Attachment"][ref.key[0]]):
+            digest.update(piece)
+        assert digest.hexdigest() == sha256(block * (size // len(block))).hexdigest()
+        assert sum("chunk" in one.path for one in subject.sandbox.requests) == 12
