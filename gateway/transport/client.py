@@ -50,6 +50,8 @@ class SourceClient:
         self._flights: SingleFlight[Response] = SingleFlight()
         self._patience: dict[Hashable, Call] = {}
         self._places = asyncio.Semaphore(exchange.limits.concurrency)
+        self._carriers = asyncio.Semaphore(exchange.limits.concurrency)
+        """Places of requests whose body is a stream, which take long."""
         self._lockout = Lockout(source)
 
     async def get(
@@ -178,9 +180,10 @@ class SourceClient:
 
     async def _try(self, request: Request, call: Call) -> Response | GatewayError:
         """Send once; a failure that may be retried is a value."""
+        places = self._carriers if request.streams else self._places
         try:
             async with asyncio.timeout(call.remaining()):
-                await self._places.acquire()
+                await places.acquire()
         except TimeoutError:
             return self._late()
         started = time.monotonic()
@@ -193,7 +196,7 @@ class SourceClient:
         except (Unavailable, DeadlineExceeded) as exc:
             return exc
         finally:
-            self._places.release()
+            places.release()
             self._note(call, request, status, started)
         return response
 

@@ -4,6 +4,7 @@ Everything that is foreign is translated here and nowhere else, so that the libr
 """
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import httpx
 
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, Unavailable
 
+USER_AGENT = "attachment-gateway"
 CHUNK = 64 * 1024
 """Bytes that a streamed body is read by."""
 
@@ -72,21 +74,20 @@ class Exchange:
     DeadlineExceeded or BadResponse, all with the name of the source.
     """
 
-    def __init__(self, source: str, limits: Limits, *, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, source: str, limits: Limits, *, tls: ssl.SSLContext | None = None) -> None:
         self.source = source
         self.limits = limits
         self._timeout = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None)
         self._patient = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None, read=None)
-        pool = httpx.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency)
-        jar = CookieJar(
-            DefaultCookiePolicy(allowed_domains=[])
-        )  # a session's cookie could win over the credential
-        self._client = httpx.AsyncClient(limits=pool, verify=verify, trust_env=False, cookies=jar)
+        self._client = _open(limits, tls or _usual_tls())
+        # Downloads and uploads have connections of their own: many slow ones hold up nobody's lists.
+        self._streams = _open(limits, tls or _usual_tls())
 
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the whole answer within the given seconds."""
         try:
-            async with asyncio.timeout(seconds), self.stream(request) as stream:
+            client = self._streams if request.streams else self._client
+            async with asyncio.timeout(seconds), self._sent(client, request) as stream:
                 body = await self._read(stream)
         except TimeoutError as exc:
             raise DeadlineExceeded("The source did not answer in time.", source=self.source) from exc
@@ -95,15 +96,25 @@ class Exchange:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         """Send a request and hand out the answer while its body arrives; the caller bounds the time."""
+        async with self._sent(self._streams, request) as stream:
+            yield stream
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+        await self._streams.aclose()
+
+    @asynccontextmanager
+    async def _sent(self, client: httpx.AsyncClient, request: Request) -> AsyncIterator[Stream]:
         try:
-            outgoing = self._client.build_request(
+            outgoing = client.build_request(
                 request.method,
                 request.url,
                 headers=dict(request.headers),
                 content=request.body,
                 timeout=self._patient if request.streams else self._timeout,
             )
-            incoming = await self._client.send(outgoing, stream=True)
+            incoming = await client.send(outgoing, stream=True)
             try:
                 yield Stream(incoming.status_code, incoming.headers, incoming.aiter_bytes(CHUNK))
             finally:
@@ -121,10 +132,6 @@ class Exchange:
         except (httpx.TransportError, httpx.InvalidURL) as exc:
             raise Unavailable("The source cannot be reached.", source=self.source) from exc
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
     async def _read(self, stream: Stream) -> bytes:
         announced = stream.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self.limits.max_body:
@@ -139,3 +146,16 @@ class Exchange:
     def _too_long(self) -> BadResponse:
         message = f"The source answered more than {self.limits.max_body:,} bytes (setting `max_body`)."
         return BadResponse(message, source=self.source)
+
+
+@functools.cache
+def _usual_tls() -> ssl.SSLContext:
+    """Load the certificates once for all sources."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _open(limits: Limits, tls: ssl.SSLContext) -> httpx.AsyncClient:
+    pool = httpx.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency)
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a session's could win over the credential
+    headers = {"User-Agent": USER_AGENT}
+    return httpx.AsyncClient(limits=pool, verify=tls, trust_env=False, cookies=no_cookies, headers=headers)

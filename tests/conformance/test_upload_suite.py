@@ -53,8 +53,8 @@ async def harness(cls: type[EspoCrmAdapter], place: Place) -> AsyncIterator[Call
                 name=source.SOURCE,
                 kind="espocrm",
                 url=f"{origin}/api/v1",
-                max_upload=uploads.LIMIT,
-                chunk_size=uploads.CHUNK,
+                max_upload=source.LIMIT,
+                chunk_size=source.CHUNK,
                 **source.API_USER,  # type: ignore[arg-type]
             )
         )

@@ -177,6 +177,26 @@ async def test_what_the_plans_do_not_know_is_executed_all_the_same(world: World)
     assert [answer.data for answer in answers] == [{"count": 2}, {"counted": 1}]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ record(by: {mail: $undeclared}) { id } }",
+        "fragment F on Query { record(by: {mail: $undeclared}) { id } } query Q { ...F }",
+        "{ record(by: {}) { id } }",
+        "{ record(by: {mail: null}) { id } }",
+        "query Q($by: RecordLookup! = {}) { record(by: $by) { id } }",
+    ],
+)
+async def test_an_input_of_one_thing_has_one_thing(world: World, text: str) -> None:
+    """The rules of `@oneOf` are graphql-core's own, and no document breaks them or the validation."""
+    # when
+    answer = await asked(Spied(), world, text)
+
+    # then
+    assert not answer.executed
+    assert answer.errors
+
+
 @pytest.mark.parametrize("depth", [60, 150])
 async def test_a_deep_document_is_executed(world: World, depth: int) -> None:
     """A document that is too deep to compile is answered by graphql-core, not by a broken stack."""

@@ -12,7 +12,7 @@ from gateway.sandbox.upstream import Fault, SandboxUpstream
 
 
 def test_torn_answer_comes_after_the_whole_effect() -> None:
-    """The application reads the body and acts; its client sees a broken connection, and the next request an answer."""
+    """The application reads the body and acts; its client sees a broken connection, the next one an answer."""
     # given
     kept: list[bytes] = []
 

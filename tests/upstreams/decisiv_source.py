@@ -2,23 +2,30 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from xml.sax.saxutils import escape
 
+from gateway.domain.changes import UploadItem
 from gateway.domain.errors import GatewayError
 from gateway.domain.model import Attachment
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.decisiv import seed
 from gateway.sandbox.decisiv.app import create_app
+from gateway.sandbox.decisiv.state import Attachment as Kept
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.transport.call import Call
 from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
 from tests.conformance.subject import Place, Switch
+from tests.conformance.uploading import Journal, staged
 
 SOURCE = "service"
+CASE = "CASE-1001"
+CONTENTS = b"Bonjour"
 PATIENCE = 5.0
 SPACES = "http://www.decisiv.net/platform_api/0.0.7/Case/"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -153,3 +160,45 @@ def single(element: str) -> str:
     """Write the document of one attachment."""
     names = f'xmlns:a="{SPACES}AttachmentResponse" xmlns:s="{SPACES}SenderResponse"'
     return PROLOG + element.replace("<a:attachment>", f"<a:attachment {names}>", 1)
+
+
+# Uploading
+
+
+def upload_of(bench: Bench, contents: bytes = CONTENTS, **changes: Any) -> UploadItem:
+    """Write down an upload to the first case, begun now."""
+    item = UploadItem(
+        target=case(CASE),
+        name="devis révisé.txt",
+        media_type="text/plain",
+        size=len(contents),
+        sha256=sha256(contents).hexdigest(),
+        options={"internal": False},
+        marker="ticket",
+        started_at=bench.now,
+    )
+    return replace(item, **changes)
+
+
+async def uploaded(chosen: DecisivSettings, item: UploadItem, contents: bytes = CONTENTS) -> Ref | GatewayError:
+    """Upload, whatever comes of it."""
+    async with opened(chosen) as adapter:
+        try:
+            return await adapter.upload(item, staged(contents), call(), Journal())
+        except GatewayError as exc:
+            return exc
+
+
+async def reconciled(chosen: DecisivSettings, item: UploadItem) -> Ref | GatewayError | None:
+    """Look for what an attempt made, whatever comes of it."""
+    async with opened(chosen) as adapter:
+        try:
+            return await adapter.reconcile(item, call())
+        except GatewayError as exc:
+            return exc
+
+
+def held(bench: Bench, ref: object) -> Kept:
+    """Take what the platform holds by a reference."""
+    assert isinstance(ref, Ref), ref
+    return bench.state.cases[ref.key[0]].attachments[ref.key[1]]

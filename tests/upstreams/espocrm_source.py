@@ -25,6 +25,11 @@ ADMIN = {"auth": "basic", "username": seed.ADMIN, "password": Secret(seed.ADMIN_
 API_USER = {"auth": "api_key", "api_key": Secret(seed.API_KEY)}
 SIGNER = {"auth": "hmac", "api_key": Secret(seed.HMAC_KEY), "secret": Secret(seed.HMAC_SECRET)}
 
+LIMIT = 10_000
+CHUNK = 3_001
+SMALL = {**API_USER, "max_upload": LIMIT, "chunk_size": CHUNK}
+"""Settings with which some thousand bytes are many chunks."""
+
 
 @contextmanager
 def served() -> Iterator[Place]:
@@ -110,3 +115,15 @@ def item_for(target: Ref, contents: bytes, name: str = "Devis.txt") -> UploadIte
         marker="ticket",
         started_at=datetime.now(UTC),
     )
+
+
+def linked(state: State) -> list[Record]:
+    """List the attachments that hang on something."""
+    return [
+        one for one in state.alive("Attachment") if one.values.get("parentId") or one.values.get("relatedId")
+    ]
+
+
+def loose(state: State) -> list[str]:
+    """Name the attachments that hang on nothing."""
+    return [one.id for one in state.alive("Attachment") if one not in linked(state)]

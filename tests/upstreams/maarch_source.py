@@ -3,10 +3,13 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from gateway.domain.changes import UploadItem
 from gateway.domain.errors import GatewayError
 from gateway.domain.model import Attachment, AttachmentListing
 from gateway.domain.refs import Ref, RefType
@@ -18,9 +21,11 @@ from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.transport.call import Call
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 from tests.conformance.subject import Place, Switch
+from tests.conformance.uploading import Journal, staged
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "maarch"
 PATIENCE = 5.0
+MAIL = seed.FIRST_MAIL
 
 
 class Bench:
@@ -122,3 +127,41 @@ def recorded(name: str) -> Any:
     """Read the JSON that a running Maarch Courrier answered."""
     exchange = json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8"))
     return exchange["response"]["body"]["json"]
+
+
+# Uploading
+
+
+def upload_of(bench: Bench, contents: bytes = b"Bonjour", **changes: Any) -> UploadItem:
+    """Write down an upload to the first mail, begun now."""
+    item = UploadItem(
+        target=mail(MAIL),
+        name="Devis n° 1.txt",
+        media_type="text/plain",
+        size=len(contents),
+        sha256=sha256(contents).hexdigest(),
+        options={},
+        marker="ticket",
+        started_at=bench.now,
+    )
+    return replace(item, **changes)
+
+
+async def uploaded(
+    chosen: MaarchSettings, item: UploadItem, contents: bytes = b"Bonjour"
+) -> Ref | GatewayError:
+    """Upload, whatever comes of it."""
+    async with opened(chosen) as adapter:
+        try:
+            return await adapter.upload(item, staged(contents), call(), Journal())
+        except GatewayError as exc:
+            return exc
+
+
+async def reconciled(chosen: MaarchSettings, item: UploadItem) -> Ref | GatewayError | None:
+    """Look for what an attempt made, whatever comes of it."""
+    async with opened(chosen) as adapter:
+        try:
+            return await adapter.reconcile(item, call())
+        except GatewayError as exc:
+            return exc

@@ -2,10 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
-from hashlib import sha256
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
@@ -14,14 +11,11 @@ from defusedxml.ElementTree import fromstring
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from gateway.domain.changes import UploadItem
 from gateway.domain.errors import (
     BadInput,
-    BadResponse,
     Conflict,
     GatewayError,
     NotFound,
-    OutcomeUnknown,
     TooLarge,
 )
 from gateway.domain.refs import Ref, RefType
@@ -29,30 +23,30 @@ from gateway.domain.secret import Secret
 from gateway.sandbox.decisiv import seed
 from gateway.sandbox.decisiv.app import create_app
 from gateway.sandbox.decisiv.multipart import MultipartReader, PartHead, boundary_of
-from gateway.sandbox.decisiv.state import Attachment, State
-from gateway.sandbox.upstream import Fault
+from gateway.sandbox.decisiv.state import State
 from gateway.transport.call import Call
 from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
 from tests.conformance.subject import Place
 from tests.conformance.upload_suite import UploadSuite
 from tests.conformance.uploading import Journal, staged
 from tests.upstreams.decisiv_source import (
+    CASE,
+    CONTENTS,
     SOURCE,
     SPACES,
     Bench,
-    attachment,
     call,
     case,
-    item as element,
+    held,
     opened,
-    parts,
     served,
     single,
+    upload_of,
+    uploaded,
 )
-from tests.upstreams.listening import Drain, Substitute, Wiretap, generated, measured
+from tests.upstreams.decisiv_source import item as element
+from tests.upstreams.listening import Drain, Wiretap, generated, measured
 
-CASE = "CASE-1001"
-CONTENTS = b"Bonjour"
 NASTY = (
     *('"', "'", "\\", "/", "%22", "%0d%0a", "%", ";", "=", ":", "<", ">", "&", "]]>", "</a:description>", "--"),
     *("\r", "\n", "\r\n\r\n", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\ufffe", "\udc80", "\t", " ", "."),
@@ -115,45 +109,6 @@ class TestDecisivUploads(UploadSuite):
         return DecisivAdapter(
             DecisivSettings(name=SOURCE, kind="decisiv", url=url, token=token, max_upload=self.limit)
         )
-
-
-def upload_of(bench: Bench, contents: bytes = CONTENTS, **changes: Any) -> UploadItem:
-    """Write down an upload to the first case, begun now."""
-    item = UploadItem(
-        target=case(CASE),
-        name="devis révisé.txt",
-        media_type="text/plain",
-        size=len(contents),
-        sha256=sha256(contents).hexdigest(),
-        options={"internal": False},
-        marker="ticket",
-        started_at=bench.now,
-    )
-    return replace(item, **changes)
-
-
-async def uploaded(chosen: DecisivSettings, item: UploadItem, contents: bytes = CONTENTS) -> Ref | GatewayError:
-    """Upload, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.upload(item, staged(contents), call(), Journal())
-        except GatewayError as exc:
-            return exc
-
-
-async def reconciled(chosen: DecisivSettings, item: UploadItem) -> Ref | GatewayError | None:
-    """Look for what an attempt made, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.reconcile(item, call())
-        except GatewayError as exc:
-            return exc
-
-
-def held(bench: Bench, ref: object) -> Attachment:
-    """Take what the platform holds by a reference."""
-    assert isinstance(ref, Ref), ref
-    return bench.state.cases[ref.key[0]].attachments[ref.key[1]]
 
 
 def parts_of(tap: Wiretap, bench: Bench) -> list[tuple[PartHead, bytes]]:
@@ -404,139 +359,3 @@ async def test_static_token_is_not_tried_twice(bench: Bench) -> None:
 
     # then it was sent once
     assert [method for method, _ in bench.seen()] == ["POST"]
-
-
-# What came out
-
-
-@pytest.mark.parametrize(
-    ("answer", "requests"),
-    [
-        (Response(b"", 201, {"Location": "/platform_api/cases/CASE-1001/attachments/500001"}), 2),
-        (Response(b"", 200, {"Location": "https://other.example/500001?x=1"}), 2),
-        (Response(b"", 201, {"Location": "/platform_api/cases/CASE-1001/attachments"}), 3),
-        (Response(b"", 201, {"Location": "/platform_api/cases/CASE-1001/attachments/100001"}), 3),
-        (Response(b"", 201, {"Location": "/platform_api/cases/CASE-1001/attachments/.."}), 2),
-        (Response(b"", 201), 2),
-        (Response(b"<html>Merci</html>", 200), 2),
-        (Response(b"Merci", 200), 2),
-        (Response(single(element(parts(URL=None))), 201), 2),
-    ],
-    ids=range(9),
-)
-async def test_answer_without_the_attachment_is_made_good(
-    bench: Bench, answer: Response, requests: int
-) -> None:
-    """The vendor does not say what an upload answers, so a ``Location`` is followed, and else the case is listed."""
-    # given a platform that takes a file and says little
-    bench.sandbox.app = Substitute(bench.sandbox.app, answer)
-
-    # when a file is uploaded
-    ref = await uploaded(bench.settings(), upload_of(bench))
-
-    # then it is found, with as many requests as that takes
-    assert ref == attachment(CASE, "500001")
-    assert len(bench.seen()) == requests
-
-
-async def test_answer_without_any_attachment_is_no_success(bench: Bench) -> None:
-    """A success that leaves nothing behind is not believed."""
-    # given something that answers instead of the platform
-    bench.sandbox.fault = Fault(status=201, only=lambda request: request.method == "POST")
-
-    # when a file is uploaded
-    outcome = await uploaded(bench.settings(), upload_of(bench))
-
-    # then the answer is called bad
-    assert isinstance(outcome, BadResponse)
-
-
-# Exactly once
-
-
-@pytest.mark.parametrize(
-    ("earlier", "expected"),
-    [(-3600.0, "found"), (0.0, "found"), (1.5, "found"), (10.0, "unknown"), (120.0, None)],
-)
-async def test_time_decides_whose_an_equal_attachment_is(
-    bench: Bench, earlier: float, expected: str | None
-) -> None:
-    """What was made since the attempt began is its own; just before leaves doubts, and long before is another's."""
-    # given an equal attachment that was made so many seconds before the attempt began
-    ref = await uploaded(bench.settings(), upload_of(bench))
-    item = upload_of(bench, started_at=bench.now + timedelta(seconds=earlier))
-
-    # when the attempt is reconciled
-    outcome = await reconciled(bench.settings(), item)
-
-    # then its time decides
-    if expected == "unknown":
-        assert isinstance(outcome, OutcomeUnknown)
-    else:
-        assert outcome == (ref if expected else None)
-
-
-async def test_times_are_read_in_the_zone_of_the_settings(bench: Bench) -> None:
-    """Times come without a zone, and a wrong one would make each upload look hours old."""
-    # given a platform that writes the time of Montréal, which is four hours behind in May
-    ref = await uploaded(bench.settings(), upload_of(bench))
-    item = upload_of(bench, started_at=bench.now + timedelta(hours=4))
-
-    # when the attempt is reconciled with and without knowing that
-    known = await reconciled(bench.settings(timezone="America/Montreal"), item)
-    unknown = await reconciled(bench.settings(), item)
-
-    # then only who knows it finds the file
-    assert (known, unknown) == (ref, None)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"filename": "other.txt"},
-        {"size": 8},
-        {"description": "another"},
-        {"internal": True},
-        {"sender": seed.SENDERS[2]},
-    ],
-    ids=repr,
-)
-async def test_other_attachments_are_not_taken(bench: Bench, changes: Mapping[str, Any]) -> None:
-    """An attachment that differs in anything that was sent is never taken for the upload."""
-    # given an attachment that differs
-    item = upload_of(bench, options={"internal": False, "sender_id": "u-201"})
-    ref = await uploaded(bench.settings(), item)
-    bench.state.cases[CASE].attachments["500001"] = replace(held(bench, ref), **changes)
-
-    # when the attempt is reconciled
-    outcome = await reconciled(bench.settings(), item)
-
-    # then nothing is found
-    assert outcome is None
-
-
-async def test_two_equal_attachments_leave_the_outcome_unknown(bench: Bench) -> None:
-    """Of two that may be it none is taken; one that belongs to another ticket does not count."""
-    # given two equal attachments
-    first, second = [await uploaded(bench.settings(), upload_of(bench)) for _ in range(2)]
-    assert isinstance(first, Ref)
-
-    # when the attempt is reconciled, without and with a claim on one of them
-    unclaimed = await reconciled(bench.settings(), upload_of(bench))
-    claimed = await reconciled(bench.settings(), upload_of(bench, claimed=frozenset({first})))
-
-    # then only the second question has an answer
-    assert isinstance(unclaimed, OutcomeUnknown)
-    assert claimed == second
-
-
-async def test_case_out_of_sight_leaves_the_outcome_unknown(bench: Bench) -> None:
-    """Where the case cannot be listed any more, nothing is proven."""
-    # given a case that is gone
-    item = upload_of(bench, target=case("CASE-9999"))
-
-    # when the attempt is reconciled
-    outcome = await reconciled(bench.settings(), item)
-
-    # then that is said
-    assert isinstance(outcome, OutcomeUnknown)

@@ -8,15 +8,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from typing import Any, ClassVar
 
 import pytest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from gateway.domain.changes import UploadItem
-from gateway.domain.errors import BadInput, Conflict, GatewayError, NotFound, OutcomeUnknown
+from gateway.domain.errors import BadInput, Conflict, NotFound, OutcomeUnknown
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.maarch import seed
@@ -30,9 +28,17 @@ from tests.conformance.subject import Place, eventually
 from tests.conformance.upload_suite import UploadSuite
 from tests.conformance.uploading import Journal, staged
 from tests.upstreams.listening import Drain, Wiretap, generated, measured
-from tests.upstreams.maarch_source import Bench, call, mail, opened, served
-
-MAIL = seed.FIRST_MAIL
+from tests.upstreams.maarch_source import (
+    MAIL,
+    Bench,
+    call,
+    mail,
+    opened,
+    reconciled,
+    served,
+    upload_of,
+    uploaded,
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,41 +96,6 @@ class TestMaarchUploads(UploadSuite):
                 max_upload=self.limit,
             )
         )
-
-
-def upload_of(bench: Bench, contents: bytes = b"Bonjour", **changes: Any) -> UploadItem:
-    """Write down an upload to the first mail, begun now."""
-    item = UploadItem(
-        target=mail(MAIL),
-        name="Devis n° 1.txt",
-        media_type="text/plain",
-        size=len(contents),
-        sha256=sha256(contents).hexdigest(),
-        options={},
-        marker="ticket",
-        started_at=bench.now,
-    )
-    return replace(item, **changes)
-
-
-async def uploaded(
-    chosen: MaarchSettings, item: UploadItem, contents: bytes = b"Bonjour"
-) -> Ref | GatewayError:
-    """Upload, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.upload(item, staged(contents), call(), Journal())
-        except GatewayError as exc:
-            return exc
-
-
-async def reconciled(chosen: MaarchSettings, item: UploadItem) -> Ref | GatewayError | None:
-    """Look for what an attempt made, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.reconcile(item, call())
-        except GatewayError as exc:
-            return exc
 
 
 # What goes over the wire
