@@ -22,6 +22,8 @@ from gateway.web.content import ContentEndpoint
 from gateway.web.graphiql import graphiql_page, load_examples
 from gateway.web.graphql import EndpointSettings, GraphQLEndpoint
 from gateway.web.live import LiveEndpoint
+from gateway.web.upload_page import PATH as UPLOAD
+from gateway.web.upload_page import upload_route
 from resolvers.execution.executor import Executor
 from resolvers.schema import make_schema, print_schema
 
@@ -77,11 +79,22 @@ def create_app(settings: Settings) -> Starlette:
         Executor(schema, suggestions=explored),
         parts.make_context,
         EndpointSettings(settings.deadline, settings.largest_request, traces=explored),
-        graphiql_page(load_examples() if settings.profile == "demo" else ()) if explored else None,
+        _editor(settings) if explored else None,
     )
     content = ContentEndpoint(parts.sources, parts.links, settings.deadline)
     live = LiveEndpoint(schema, parts.make_context)
-    return make_app(endpoint, live, content, print_schema(), parts.running)
+    pages = [upload_route(settings.store.public_endpoint)] if settings.store and _takes_files(settings) else []
+    return make_app(endpoint, live, content, print_schema(), parts.running, pages)
+
+
+def _takes_files(settings: Settings) -> bool:
+    return settings.profile == "demo" and settings.store is not None and settings.journal is not None
+
+
+def _editor(settings: Settings) -> bytes:
+    """Write the editor's page: the demo's has examples of its records, and a way to the upload page."""
+    examples = load_examples() if settings.profile == "demo" else ()
+    return graphiql_page(examples, upload=UPLOAD if _takes_files(settings) else None)
 
 
 @asynccontextmanager

@@ -59,8 +59,8 @@ class Mutation:
     )
     folders_update: FoldersUpdatePayload | None = resolved(
         folders_update,
-        "Renames and moves folders, one after the other: 1 upstream request each, and 1 for the tree, in which no move "
-        "may make a cycle.",
+        "Renames and moves folders, one after the other: 1 upstream request each, and 1 for the tree, in which no "
+        "move may make a cycle.",
     )
     folders_delete: FoldersDeletePayload | None = resolved(
         folders_delete,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiodataloader import DataLoader
 
@@ -54,9 +54,13 @@ class RefLoader(Generic[V]):
         if ref.source not in self._sources:
             return UnknownSource(f"There is no source named {ref.source!r}.")
         loader = self._loader(ref.source)
+        loading = loader.load(ref)
         try:
             # Shielded, because the future is shared by everybody in the request who asks for this key.
-            return await asyncio.shield(loader.load(ref))
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            loading.add_done_callback(_look_at)
+            raise
         except GatewayError as exc:
             loader.clear(ref)  # a failure is not remembered: asking again may succeed
             return exc
@@ -77,3 +81,9 @@ class RefLoader(Generic[V]):
             return list(await self._batch(adapter, refs, self._call))
 
         return load
+
+
+def _look_at(loading: "asyncio.Future[Any]") -> None:
+    """Look at a failure that nobody waits for any more, so that asyncio does not report it."""
+    if not loading.cancelled():
+        loading.exception()

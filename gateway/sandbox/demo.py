@@ -144,4 +144,5 @@ def _welcome(url: str, origins: Mapping[str, str]) -> None:
     for name, origin in origins.items():
         print(f"  {name:{width}}{origin}")
     print(f"Open {url}/graphql in a browser: each tab is a query to run. Ctrl-C stops everything.")
+    print(f"Open {url}/upload to drop files on a page and see them arrive in a system of your choice.")
     print(f"ready {url}/graphql", flush=True)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.errors import Conflict, GatewayError, NotFound
+from gateway.transport.flight import SingleFlight
 from gateway.uploads import idempotency, migrations
 from gateway.uploads.database import Database
 from gateway.uploads.idempotency import Begun, New, RequestKey
@@ -56,6 +57,8 @@ class Journal:
     def __init__(self, url: str, clock: Clock, patience: float = PATIENCE) -> None:
         self._database = Database(url, patience)
         self._clock = clock
+        self.flights: SingleFlight[dict[str, Any]] = SingleFlight()
+        """Work of idempotency keys that this process does now: whoever asks for the same waits for it here."""
 
     @classmethod
     async def open(cls, url: str, clock: Clock, patience: float = PATIENCE) -> "Journal":

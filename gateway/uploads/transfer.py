@@ -25,7 +25,7 @@ from gateway.domain.errors import (
     UnknownSource,
     Unsupported,
 )
-from gateway.domain.refs import Ref
+from gateway.domain.refs import Ref, RefType
 from gateway.transport.call import Call
 from gateway.uploads.journal import Journal
 from gateway.uploads.naming import settled_name
@@ -184,13 +184,16 @@ class Transfer:
 
 def _item_of(ticket: Ticket, target: Ref, claimed: frozenset[Ref]) -> UploadItem:
     started_at: datetime = ticket.sending_since or ticket.updated_at
+    options = dict(ticket.options)
+    if target.type is RefType.RECORD:  # folders and libraries hold any number of files of one name
+        options["replace"] = ticket.on_conflict is OnConflict.REPLACE
     return UploadItem(
         target=target,
         name=ticket.name,
         media_type=ticket.media_type,
         size=ticket.size,
         sha256=ticket.verified_sha256 or ticket.sha256 or "",
-        options={**ticket.options, "replace": ticket.on_conflict is OnConflict.REPLACE},
+        options=options,
         marker=ticket.id,
         started_at=started_at,
         notes=ticket.notes,

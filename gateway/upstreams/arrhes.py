@@ -199,7 +199,7 @@ class ArrhesAdapter:
 
         A record that is not finalized goes: finalizing it once more might count it twice (`upstreams.md` 2.4).
         """
-        files = await self._requests.all(FILES, call)
+        files = await self._requests.all(FILES, call, fresh=True)
         noted = next((wire for wire in files if wire.id == item.notes.get(FILE_ID)), None)
         made = noted or self._unnoted(item, files)
         if made is None:
@@ -269,7 +269,7 @@ class ArrhesAdapter:
         What is in them goes the server's way: folders are deleted with them, files move to the root.
         """
         try:
-            wires = await self._requests.all(FILES, call) if folders else []
+            wires = await self._requests.all(FILES, call, fresh=True) if folders else []
         except GatewayError as exc:
             return [exc for _ in folders]
         places = {wire.id: wire.id_folder for wire in wires}
@@ -286,7 +286,7 @@ class ArrhesAdapter:
             return []
         async with self._changing_folders:
             try:
-                present = await self._present(call)
+                present = await self._present(call, fresh=True)
             except GatewayError as exc:
                 return [exc for _ in keys]
             return [(await each([key], lambda key: one(key, present)))[0] for key in keys]
@@ -367,8 +367,8 @@ class ArrhesAdapter:
             lambda by_ref: (self._reader.file(wire, library, by_ref) for wire in files),
         )
 
-    async def _present(self, call: Call) -> Present:
-        return {wire.id: wire for wire in await self._requests.all(FOLDERS, call)}
+    async def _present(self, call: Call, *, fresh: bool = False) -> Present:
+        return {wire.id: wire for wire in await self._requests.all(FOLDERS, call, fresh=fresh)}
 
     def _folder_id(self, ref: Ref, present: Present) -> str:
         """Give the id of a folder of this organisation; the server would take any other's (`upstreams.md` 2.6, 9)."""

@@ -91,11 +91,15 @@ class EspoCrmSettings(SourceSettings, frozen=True, kw_only=True):
     accept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse, by ValueError, an incomplete credential, an address that HMAC could not sign below, no chunks."""
+        """Refuse, by ValueError, values that could not work, and an address that HMAC could not sign below."""
         if not self.url.rstrip("/").endswith("/api/v1"):
             raise ValueError("The url of an EspoCRM ends in /api/v1.")
         if self.chunk_size < 1:
             raise ValueError("The chunk_size is at least 1 byte.")
+        if not all(pattern.startswith(".") or "/" in pattern for pattern in self.accept):
+            raise ValueError(
+                "The accept lists extensions with their dot, as .pdf, and media types, as image/*."
+            )
         self.credential()
 
     def credential(self) -> Auth:
@@ -120,7 +124,7 @@ class EspoCrmAdapter:
 
     Costs: one attachment 1 request. Several: 1 per 200 (fewer where ids are long) for an administrator, else 1 each,
     all at once, and 1 more that shows once which of the two it is. Listing adds 1 per record, however many of its
-    fields are asked for.
+    fields are asked for. What writing costs is said at each method.
     """
 
     kind: ClassVar = SourceKind.ESPOCRM
@@ -261,7 +265,7 @@ class EspoCrmAdapter:
 
     @property
     def max_bytes(self) -> int:
-        """The setting ``max_upload``: nothing that may be asked tells the server's own limit."""
+        """The setting ``max_upload``."""
         return self._settings.max_upload
 
     def check(self, item: UploadItem) -> None:
@@ -287,9 +291,8 @@ class EspoCrmAdapter:
         self.check(item)
         replacing = bool(item.options.get("replace"))
         held = await self._fields.held(item.target, call, fresh=True)
-        with_more(
-            held, [item.marker], self.name, replace=replacing
-        )  # refuses what the link would, before it costs
+        # A field that will not take the file says so here, before a byte leaves; the marker stands for its id.
+        with_more(held, [item.marker], self.name, replace=replacing)
         async with bytes_of() as chunks:
             staged = Measured(chunks)
             made = await self._contents.create(item, staged, call, in_set=held.is_set)
@@ -365,7 +368,7 @@ class EspoCrmAdapter:
         native_id = native_id_of(change.ref)
         if native_id is None:
             raise not_found(self.name)
-        if not change.folder is change.reference is change.document_date is KEEP:
+        if {change.folder, change.reference, change.document_date} != {KEEP}:
             raise Unsupported("The source changes nothing of an attachment but its name.", source=self.name)
         if change.name is KEEP:
             return await self._attachment(native_id, call)

@@ -42,7 +42,7 @@ from gateway.upstreams.base import (
     not_found,
     status_error,
 )
-from gateway.upstreams.reconciling import made_by
+from gateway.upstreams.reconciling import check_bytes, made_by
 from gateway.upstreams.wire.maarch import (
     NATIVE_ID,
     STATUSES,
@@ -237,11 +237,11 @@ class MaarchAdapter:
         return Ref(self.name, RefType.ATTACHMENT, (str(created.id),))
 
     async def reconcile(self, item: UploadItem, call: Call) -> Ref | None:
-        """Look for an attachment of the same title and type that the mail has since the attempt began. 1 request.
+        """Look for an attachment of the same title and type that the mail has since the attempt began.
 
-        The server knows no marker, and lists tell neither size nor format, so a person who attaches a file of the
-        same title at the same time gives OutcomeUnknown. None proves nothing while the server may still be working
-        on the request (it converts before it answers): the caller waits first.
+        1 request, and 1 more that reads what was found: lists tell neither size nor format, so only its bytes tell
+        it from another upload of that title. Office documents are rewritten, so for them the title has to do. None
+        proves nothing while the server may still be at work (it converts before it answers): the caller waits first.
         """
         new = new_attachment(item)
         try:
@@ -249,7 +249,10 @@ class MaarchAdapter:
         except NotFound as exc:
             raise OutcomeUnknown("The mail cannot be seen any more.", source=self.name) from exc
         twins = {one.ref: one.details.created_at_text for one in found if new.equals(one.details)}
-        return made_by(item, twins, self._reader.zone)
+        ref = made_by(item, twins, self._reader.zone)
+        if ref is not None and new.keeps_bytes and item.sha256:
+            await check_bytes(self, ref, item, call)
+        return ref
 
     async def _post(self, head: bytes, item: UploadItem, bytes_of: OpenBytes, call: Call) -> Response:
         length = len(head) + base64_length(item.size) + len(JSON_END)

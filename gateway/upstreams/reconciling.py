@@ -1,11 +1,14 @@
 """Tells which object of a listing an attempt without an answer made (`design.md` 5)."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from gateway.domain.changes import UploadItem
-from gateway.domain.errors import OutcomeUnknown
+from gateway.domain.errors import NotFound, OutcomeUnknown
 from gateway.domain.refs import Ref
+from gateway.transport.call import Call
+from gateway.upstreams.base import SupportsContent
 
 SKEW = timedelta(seconds=2)
 """How far the source's clock may be behind the gateway's, the digits that it cuts off included."""
@@ -42,3 +45,19 @@ def _is_since(text: str | None, start: datetime, zone: tzinfo) -> bool:
     if moment.tzinfo is None:
         return any(moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) >= start for fold in (0, 1))
     return moment >= start
+
+
+async def check_bytes(source: SupportsContent, ref: Ref, item: UploadItem, call: Call) -> None:
+    """Make sure that a found object holds the staged bytes; raises OutcomeUnknown otherwise. 1 request.
+
+    For sources whose lists do not tell sizes: two uploads of one title at once would else be taken for each other.
+    """
+    digest = hashlib.sha256()
+    try:
+        async with source.open(ref, call) as content:
+            async for chunk in content.chunks:
+                digest.update(chunk)
+    except NotFound as exc:
+        raise OutcomeUnknown("The source has such a file, but not its bytes.", source=ref.source) from exc
+    if digest.hexdigest() != item.sha256.lower():
+        raise OutcomeUnknown("The source has a file of that title with other bytes.", source=ref.source)

@@ -1,15 +1,15 @@
 """The routes of the gateway."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from gateway.web.assets import STATIC
 from gateway.web.content import ContentEndpoint
-from gateway.web.graphiql import STATIC
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.health import Health
 from gateway.web.live import ByAccept, LiveEndpoint
@@ -21,8 +21,12 @@ def make_app(
     content: ContentEndpoint,
     schema_text: str,
     running: Callable[[], AbstractAsyncContextManager[None]],
+    pages: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Put the routes together; ``running`` is entered when the application starts and left when it stops."""
+    """Put the routes together, those of further ``pages`` among them.
+
+    ``running`` is entered when the application starts and left when it stops.
+    """
     health = Health()
 
     @asynccontextmanager
@@ -49,5 +53,6 @@ def make_app(
         Route("/livez", health.live),
         Route("/readyz", health.is_ready),
         STATIC,
+        *pages,
     ]
     return Starlette(routes=routes, lifespan=lifespan)

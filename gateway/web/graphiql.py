@@ -1,51 +1,21 @@
 """The GraphiQL page: an editor for explorers, served from the gateway's own origin.
 
-The page asks no other origin and holds no script or style of its own, so its content security policy allows
-what comes from the gateway and nothing else. What the editor needs to know travels as JSON in the page; the
-script that reads it is `static/graphiql/graphiql.js`, built by `tests/tooling/graphiql`. Nothing here costs an
-upstream request.
+What the editor needs to know travels as JSON in the page (see `gateway.web.assets`); the script that reads it is
+`static/graphiql/graphiql.js`, built by `tests/tooling/graphiql`. Nothing here costs an upstream request.
 """
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from types import MappingProxyType
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from gateway.web.assets import json_for_html, page_headers, static_root
 
 _HERE = Path(__file__).parent
-_YEAR_S = 31_536_000
 
-# Named here, because what the machine's own table says of scripts differs from one to the next.
-_MEDIA_TYPES = MappingProxyType(
-    {
-        ".css": "text/css; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".png": "image/png",
-        ".svg": "image/svg+xml",
-        ".txt": "text/plain; charset=utf-8",
-    }
-)
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-)
-
-PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "content-security-policy": CONTENT_SECURITY_POLICY,
-        "cache-control": "no-cache",
-        "cross-origin-opener-policy": "same-origin",
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-    }
-)
+PAGE_HEADERS = page_headers()
 """The headers that must go with `graphiql_page`, beside its content type `text/html; charset=utf-8`."""
 
 _PAGE = """<!doctype html>
@@ -84,13 +54,6 @@ class Example:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asset:
-    content: bytes
-    media_type: str
-    etag: str
-
-
 @functools.cache
 def load_examples() -> tuple[Example, ...]:
     """Read the example documents of the demo, in the order of their file names.
@@ -110,13 +73,14 @@ def _example(path: Path) -> Example:
     return Example(title, query, variables, {"X-Gateway-Trace": "1"})
 
 
-def graphiql_page(examples: Sequence[Example], endpoint: str = "/graphql") -> bytes:
+def graphiql_page(examples: Sequence[Example], endpoint: str = "/graphql", upload: str | None = None) -> bytes:
     """Write the HTML document of the editor, for `endpoint`, with one tab for each of `examples`.
 
-    Send it with `PAGE_HEADERS`; it also needs the routes of `STATIC`.
+    `upload` is the path of the upload page, which the editor links to where there is one. Send it with
+    `PAGE_HEADERS`; it also needs the routes of `gateway.web.assets.STATIC`.
     """
-    configuration = {"endpoint": endpoint, "tabs": [_tab(example) for example in examples]}
-    page = _PAGE.format(static=escape(_static_root()), configuration=_json_for_html(configuration))
+    configuration = {"endpoint": endpoint, "tabs": [_tab(example) for example in examples], "upload": upload}
+    page = _PAGE.format(static=escape(static_root()), configuration=json_for_html(configuration))
     return page.encode()
 
 
@@ -130,54 +94,3 @@ def _tab(example: Example) -> dict[str, str]:
 
 def _pretty(values: Mapping[str, object]) -> str:
     return json.dumps(values, ensure_ascii=False, indent=2) if values else ""
-
-
-def _json_for_html(value: object) -> str:
-    """JSON that cannot end the script element it stands in, nor open a comment there."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-@functools.cache
-def _assets() -> Mapping[str, _Asset]:
-    root = _HERE / "static"
-    paths = (path for path in sorted(root.rglob("*")) if path.is_file())
-    return MappingProxyType({path.relative_to(root).as_posix(): _asset(path) for path in paths})
-
-
-def _asset(path: Path) -> _Asset:
-    content = path.read_bytes()
-    return _Asset(content, _MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
-
-
-@functools.cache
-def _version() -> str:
-    """Digest all assets: their addresses change when any of them does, so each may be kept for ever."""
-    digest = hashlib.sha256()
-    for name, asset in _assets().items():
-        digest.update(f"{name} {asset.etag}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _static_root() -> str:
-    return f"/static/{_version()}"
-
-
-def _serve(request: Request) -> Response:
-    asset = _assets().get(request.path_params["name"])
-    if asset is None:
-        return PlainTextResponse("Not found", status_code=404, headers={"x-content-type-options": "nosniff"})
-    # An address of another version comes from a page of another replica: answered, but not to be kept.
-    current = request.path_params["version"] == _version()
-    headers = {
-        "cache-control": f"public, max-age={_YEAR_S}, immutable" if current else "no-cache",
-        "etag": asset.etag,
-        "x-content-type-options": "nosniff",
-    }
-    if request.headers.get("if-none-match") == asset.etag:
-        return Response(status_code=304, headers=headers)
-    return Response(asset.content, media_type=asset.media_type, headers=headers)
-
-
-STATIC = Mount("/static", routes=[Route("/{version}/{name:path}", _serve, methods=["GET", "HEAD"])])
-"""The editor's script, stylesheet, images and icon, at `/static/<digest of all>/<name>`, to be kept for a year."""

@@ -1,7 +1,11 @@
 """Tests of requests to addresses that a source handed us."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import BadResponse
 from gateway.sandbox.server import in_thread
@@ -105,6 +109,50 @@ async def test_no_credential_and_no_redirect() -> None:
     assert store.requests[0].headers["range"] == "bytes=0-1"
     assert store.requests[0].headers["accept-encoding"] == "identity"
     assert not {"authorization", "cookie", "x-api-key"} & store.requests[0].headers.keys()
+
+
+async def test_a_put_is_sent_once_and_as_it_is() -> None:
+    """Bytes go with their length, without a credential, and to nobody else; the trace shows no signature."""
+    # given
+    stranger = SandboxUpstream("stranger", PlainTextResponse("never"))
+    store = SandboxUpstream("store", _Keeping())
+    call = Call.lasting(5, traced=True)
+    with in_thread(stranger) as elsewhere, in_thread(store) as origin:
+        exchange = Exchange("source", Limits())
+        egress = Egress("source", frozenset({origin.removeprefix("http://")}), exchange)
+
+        # when
+        headers = {"Content-Length": "6", "Content-Type": "text/plain"}
+        kept = await egress.put(f"{origin}/a?sig=%2f1", call, headers, _pieces())
+        store.app = RedirectResponse(f"{elsewhere}/b")
+        redirected = await egress.put(f"{origin}/a", call, headers, _pieces())
+        with pytest.raises(BadResponse):
+            await egress.put(f"{elsewhere}/a", call, headers, _pieces())
+        await exchange.aclose()
+
+    # then
+    assert (kept.status, kept.body, redirected.status) == (200, b"abcdef", 307)
+    assert list(stranger.requests) == []
+    seen = store.requests[0]
+    assert (seen.method, seen.query, seen.headers["content-length"]) == ("PUT", "sig=%2f1", "6")
+    assert {"authorization", "cookie", "transfer-encoding"}.isdisjoint(seen.headers)
+    assert [(one.method, one.path, one.status) for one in call.trace or ()] == [
+        ("PUT", "/a", 200),
+        ("PUT", "/a", 307),
+    ]
+
+
+class _Keeping:
+    """Answers what it is sent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await Request(scope, receive).body()
+        await PlainTextResponse(body)(scope, receive, send)
+
+
+async def _pieces() -> AsyncIterator[bytes]:
+    for piece in (b"abc", b"def"):
+        yield piece
 
 
 async def test_a_refused_address_opens_no_connection(egress: Egress) -> None:

@@ -1,5 +1,7 @@
 """Uploads to Arrhes whose answers are lost: what is there is found, what is half-made goes, nothing is made twice."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +16,9 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.store import Store
 from gateway.sandbox.upstream import Fault, SandboxUpstream, SeenRequest
 from gateway.transport.call import Call
-from tests.conformance.subject import Place, Subject, Switch
+from tests.conformance.subject import Place, Subject, Switch, eventually, listed
 from tests.conformance.uploading import Journal, attempt, carried, download, uploading
-from tests.upstreams.arrhes_source import asked, file_ref, folder_ref, library
+from tests.upstreams.arrhes_source import LIBRARY, asked, file_ref, folder_ref, library
 from tests.upstreams.arrhes_store import Front, front_of, item_of, opened_with_store, unique
 
 STEPS = {
@@ -141,7 +143,7 @@ async def test_finalize_is_not_sent_twice(arrhes: Subject, state: State) -> None
 
 
 @pytest.mark.parametrize("step", ["the record", "the end"])
-async def test_posts_are_not_repeated_by_themselves(arrhes: Subject, state: State, step: str) -> None:
+async def test_posts_are_not_repeated_by_themselves(arrhes: Subject, step: str) -> None:
     """Not even for a 503, which is retried elsewhere: the attempt ends, and what it did is looked into."""
     # given
     contents = unique(20)
@@ -286,6 +288,25 @@ async def test_a_list_that_does_not_come_proves_nothing(arrhes: Subject) -> None
     assert await reconcile(arrhes, item_of(contents, notes=journal.kept)) == ref
 
 
+async def test_a_list_from_before_proves_nothing(arrhes: Subject) -> None:
+    """A reader's list that is still under way may be older than the attempt, so its answer is not shared."""
+    # given
+    item, hold = item_of(b"x"), threading.Event()
+    arrhes.sandbox.fault = Fault(hold=hold, times=1)
+    reader = asyncio.create_task(listed(arrhes, [LIBRARY]))
+    await eventually(lambda: asked(arrhes).count("GET files") == 1)
+
+    # when
+    found = await reconcile(arrhes, item)
+    waiting = not reader.done()
+    hold.set()
+    await reader
+
+    # then
+    assert (found, waiting) == (None, True)
+    assert asked(arrhes).count("GET files") == 2
+
+
 async def test_a_lost_record_in_a_folder_is_found(arrhes: Subject, state: State) -> None:
     """The folder is part of what the record has to equal."""
     # given
@@ -301,18 +322,3 @@ async def test_a_lost_record_in_a_folder_is_found(arrhes: Subject, state: State)
     assert isinstance(ref, Ref)
     assert len(state.files) == files + 1
     assert state.files[ref.key[0]].idFolder == folder
-
-
-async def test_a_busy_store_costs_nothing_but_time(arrhes: Subject, state: State, front: Front) -> None:
-    """What the store did not take is sent again, to a record of its own; the first one goes."""
-    # given
-    contents, before = unique(20), len(state.files)
-    front.sandbox.fault = Fault(status=503, times=1)
-
-    # when
-    ref = await carried(arrhes, item_of(contents), contents)
-
-    # then
-    assert isinstance(ref, Ref)
-    assert len(state.files) == before + 1
-    assert await download(arrhes, ref) == contents

@@ -1,4 +1,4 @@
-"""Uploads that Arrhes does not take: refused before anything is sent, or taken back whole (`upstreams.md` 2.4, 2.6)."""
+"""Uploads that Arrhes does not take: refused before anything is sent, or taken back whole."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What an upload to Decisiv made, told by an answer that may say nothing, or by the list (`upstreams.md` 3.4, 3.6)."""
+"""What an upload to Decisiv made, as told by an answer that may say nothing, or by the list (`upstreams.md` 3.4)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

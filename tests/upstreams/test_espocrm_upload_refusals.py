@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.errors import BadInput, Conflict, NotFound
+from gateway.sandbox.espocrm import seed
 from gateway.sandbox.espocrm.state import Record, State
 from tests.conformance.subject import Place
 from tests.conformance.uploading import (
@@ -16,6 +17,7 @@ from tests.conformance.uploading import (
     uploaded,
 )
 from tests.upstreams.espocrm_source import (
+    API_USER,
     CHUNK,
     SMALL,
     alive,
@@ -23,6 +25,7 @@ from tests.upstreams.espocrm_source import (
     crm,
     item_for,
     loose,
+    open_espocrm,
     paths,
     record_ref,
     served,
@@ -62,6 +65,7 @@ async def test_refuses_to_replace_a_file_unasked(place: Place, state: State, doc
     # given
     contents = some_bytes(10)
     item = item_for(record_ref(document, "file"), contents)
+    before, file = loose(state), document.values["fileId"]
 
     async with connected(place, state, **SMALL) as subject:
         # when
@@ -70,7 +74,8 @@ async def test_refuses_to_replace_a_file_unasked(place: Place, state: State, doc
         # then
         assert type(outcome) is Conflict
         assert paths(subject) == [f"Document/{document.id}"]
-        assert (loose(state), state.find("Attachment", document.values["fileId"])) != ([], None)
+        assert (loose(state), document.values["fileId"]) == (before, file)
+        assert state.find("Attachment", file) is not None
 
 
 async def test_replaces_a_file_when_asked(place: Place, state: State, document: Record) -> None:
@@ -193,3 +198,16 @@ async def test_missing_record_is_not_found(place: Place, state: State) -> None:
         # then
         assert type(outcome) is NotFound
         assert loose(state) == before
+
+
+@pytest.mark.parametrize("wrong", [{"accept": ("pdf",)}, {"chunk_size": 0}])
+def test_settings_that_could_not_work_are_refused(wrong: dict[str, object]) -> None:
+    """A pattern without its dot would refuse every file, and chunks of no bytes would never end."""
+    # given the wrong value
+
+    # when
+    with pytest.raises(ValueError, match=next(iter(wrong))) as refusal:
+        open_espocrm("http://127.0.0.1:9", **API_USER, **wrong)
+
+    # then
+    assert seed.API_KEY not in str(refusal.value)

@@ -61,12 +61,6 @@ def case(state: State) -> Record:
     return alive(state, "Case")[0]
 
 
-@pytest.fixture
-def document(state: State) -> Record:
-    """Choose a document, whose field holds one file."""
-    return alive(state, "Document")[0]
-
-
 # What it costs, and in which order
 
 

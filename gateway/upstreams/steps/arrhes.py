@@ -79,9 +79,16 @@ class Requests:
         await self._confirm(noun, native_id, response, call)
         return self.reader.one(noun, response.body)
 
-    async def all(self, noun: Noun[W], call: Call, year: str | None = None) -> list[W]:
-        """List the files or the folders: 1 request."""
-        response = await self.client.get(self._path(noun, year=year), call, headers=JSON)
+    async def all(self, noun: Noun[W], call: Call, year: str | None = None, *, fresh: bool = False) -> list[W]:
+        """List the files or the folders: 1 request.
+
+        A ``fresh`` list shares no request that somebody sent before: it shows what was written until now.
+        """
+        path = self._path(noun, year=year)
+        if fresh:
+            response = await self.client.request("GET", path, call, headers=JSON, repeatable=True)
+        else:
+            response = await self.client.get(path, call, headers=JSON)
         if response.status != OK:
             raise refusal(response, self.reader.source)
         return self.reader.several(noun, response.body)
@@ -129,7 +136,7 @@ class Requests:
     ) -> WireFolder:
         unknown = OutcomeUnknown("The source may have made the folder.", source=self.reader.source)
         try:
-            wires = await self.all(FOLDERS, call)
+            wires = await self.all(FOLDERS, call, fresh=True)
         except GatewayError:
             raise unknown from cause
         made = [
@@ -148,9 +155,13 @@ class Requests:
 
         Raises Conflict for bytes that the library has already: the server answers 500 then (`upstreams.md` 2.6, 1).
         """
-        response = await self._send_patiently(call, new_file(item))
-        if response.status == SERVER_ERROR and item.sha256 in {one.hash for one in await self.all(FILES, call)}:
-            raise Conflict("The library has a file of the same bytes already.", source=self.reader.source)
+        record = new_file(item)
+        response = await self._send_patiently(call, record)
+        if response.status == SERVER_ERROR:
+            taken = {wire.hash for wire in await self.all(FILES, call, fresh=True)} - {None}
+            if record["hash"] in taken:
+                message = "The library has a file of the same bytes already."
+                raise Conflict(message, source=self.reader.source)
         if response.status != OK:
             raise refusal(response, self.reader.source)
         return self.reader.one(FILES, response.body)
@@ -223,7 +234,7 @@ class Requests:
             raise refusal(response, self.reader.source)
 
     async def _lacks(self, noun: Noun[Any], native_id: str, call: Call) -> bool:
-        return all(wire.id != native_id for wire in await self.all(noun, call))
+        return all(wire.id != native_id for wire in await self.all(noun, call, fresh=True))
 
     async def _send(
         self,

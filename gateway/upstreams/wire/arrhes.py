@@ -215,7 +215,7 @@ def new_file(item: UploadItem) -> Mapping[str, str | None]:
     return {
         "name": checked_name(item.name, source),
         REFERENCE: _checked_reference(item.options.get(REFERENCE), source),
-        "hash": item.sha256 or None,
+        "hash": item.sha256.lower() or None,
         "idFolder": item.target.key[0] if item.target.type is RefType.FOLDER else None,
     }
 

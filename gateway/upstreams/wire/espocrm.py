@@ -148,6 +148,8 @@ def with_more(held: Held, native_ids: Sequence[str], source: str, *, replace: bo
     Raises Conflict for a file field with another file in it, unless that is to be replaced, which deletes it
     (`upstreams.md` 5.7); BadInput for a field that takes no attachments, or not so many.
     """
+    if not native_ids:
+        return held.ids
     if held.is_set:
         if not held.takes_files:
             raise BadInput("This field of the record does not take attachments.", source=source)

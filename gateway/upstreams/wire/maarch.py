@@ -36,6 +36,7 @@ HIDDEN_TYPES = frozenset({"signed_response", "summary_sheet"})
 """Types that no list shows (`upstreams.md` 1.6), so that a lost answer could never be made good."""
 STATUSES = ("A_TRA", "TRA", "SEND_MASS")
 """What a new attachment may be, and what one must be to be changed (`upstreams.md` 1.3, 1.4)."""
+OFFICE = frozenset({"doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "odp", "odf", "odg"})
 EXTENSION = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
@@ -242,6 +243,11 @@ class NewAttachment:
     format: str
     type: str
     status: str | None
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether the server stores what it is sent: it merges fields into office documents (`upstreams.md` 1.6)."""
+        return self.format.lower() not in OFFICE
 
     def head(self) -> bytes:
         """Write its JSON up to where the Base64 begins (`upstreams.md` 1.4); ``"}`` follows that."""

@@ -12,6 +12,8 @@ import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
+import { licences } from "../licences.mjs";
+
 const here = dirname(fileURLToPath(import.meta.url));
 const output = process.env.OUTPUT ?? join(here, "../../../gateway/web/static/graphiql");
 
@@ -65,33 +67,6 @@ function extractImages(stylesheet) {
   return { images, text };
 }
 
-function packageFolders(inputs) {
-  const folders = new Set();
-  for (const input of inputs) {
-    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
-    if (match) {
-      folders.add(match[1]);
-    }
-  }
-  return [...folders].sort();
-}
-
-function mitLicence(name) {
-  if (!COPYRIGHT[name]) {
-    throw new Error(`${name} carries no licence text: find its copyright and add it above`);
-  }
-  const ours = readFileSync(join(here, "../../../LICENSE"), "utf8").trim();
-  return ours.replace(/^Copyright .*$/m, `Copyright (c) ${COPYRIGHT[name]}`);
-}
-
-function licenceOf(folder) {
-  const path = join(here, folder);
-  const { license, name, version } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
-  const file = readdirSync(path).find((entry) => /^licen[cs]e/i.test(entry));
-  const text = file ? readFileSync(join(path, file), "utf8").trim() : mitLicence(name);
-  return `${name} ${version} (${license})\n${"-".repeat(60)}\n${text}\n`;
-}
-
 const { inputs, script, stylesheet } = await bundle();
 const { images, text } = extractImages(withoutFonts(stylesheet));
 rmSync(output, { force: true, recursive: true });
@@ -101,7 +76,7 @@ writeFileSync(join(output, "graphiql.css"), text);
 for (const [name, bytes] of images) {
   writeFileSync(join(output, name), bytes);
 }
-writeFileSync(join(output, "THIRD-PARTY-LICENSES.txt"), packageFolders(inputs).map(licenceOf).join("\n\n"));
+writeFileSync(join(output, "THIRD-PARTY-LICENSES.txt"), licences(here, inputs, COPYRIGHT));
 for (const name of readdirSync(output)) {
   console.log(`${name} ${readFileSync(join(output, name)).length} bytes`);
 }

@@ -4,6 +4,7 @@
 // configuration is the JSON in the element `graphiql-configuration`:
 //   endpoint  the path of the GraphQL endpoint
 //   tabs      [{query, variables, headers}]: the tabs of a first visit; later ones are the visitor's own
+//   upload    the path of the upload page, or null where there is none
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
@@ -15,7 +16,7 @@ import "@graphiql/plugin-explorer/style.css";
 import "./page.css";
 import { keepAccessible } from "./accessibility.js";
 
-const { endpoint, tabs } = JSON.parse(document.getElementById("graphiql-configuration").textContent);
+const { endpoint, tabs, upload } = JSON.parse(document.getElementById("graphiql-configuration").textContent);
 const url = new URL(endpoint, window.location.href);
 const socket = new URL(url);
 socket.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -39,6 +40,12 @@ createRoot(root).render(
     fetcher={fetcher}
     plugins={[explorerPlugin()]}
     variables={firstVisit ? tabs[0]?.variables : undefined}
-  />,
+  >
+    {upload && (
+      <GraphiQL.Logo>
+        <a href={upload}>Upload files</a>
+      </GraphiQL.Logo>
+    )}
+  </GraphiQL>,
 );
 keepAccessible(root);

@@ -1,0 +1,167 @@
+"""Loaders batch per source, keep failures to their keys, and leave nothing running."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pytest
+
+from gateway.domain.errors import GatewayError, NotFound, Unavailable, UnknownSource
+from gateway.domain.model import Entry, Record, RecordKind, SourceKind
+from gateway.domain.refs import Ref, RefType
+from gateway.loaders.children import AttachmentListingByRecordLoader, TreeByLibraryLoader
+from gateway.loaders.entries import EntryByRefLoader
+from gateway.transport.call import Call
+from gateway.upstreams.base import Listing
+
+
+class Scripted:
+    """A source whose answers a test writes: a reference answers its record, one named `bad` an error."""
+
+    kind: ClassVar = SourceKind.MAARCH
+    record_kind: ClassVar = RecordKind.MAIL
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.batches: list[list[Ref]] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.running = 0
+
+    async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:  # noqa: ARG002
+        """Answer each reference by itself."""
+        self.batches.append(list(refs))
+        self.running += 1
+        try:
+            await self.hold.wait()
+            return [_answer(ref) for ref in refs]  # type: ignore[misc]
+        finally:
+            self.running -= 1
+
+    async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:  # noqa: ARG002
+        """Answer that nothing is there."""
+        return [NotFound("no", source=self.name) for _ in parents]
+
+    async def probe(self, call: Call) -> None:
+        """Answer nothing."""
+
+    async def aclose(self) -> None:
+        """Close nothing."""
+
+
+def _answer(ref: Ref) -> Record | GatewayError:
+    return Unavailable("down", source=ref.source) if ref.key == ("bad",) else Record(ref, RecordKind.MAIL)
+
+
+def ref(source: str, key: str) -> Ref:
+    """Name an attachment."""
+    return Ref(source, RefType.ATTACHMENT, (key,))
+
+
+async def test_one_batch_per_source() -> None:
+    """What is asked for at once goes to each source in one sequence, every key once."""
+    # given
+    left, right = Scripted("left"), Scripted("right")
+    loader = EntryByRefLoader({"left": left, "right": right}, Call.lasting(1))
+    refs = [ref("left", "1"), ref("right", "1"), ref("left", "2"), ref("left", "1")]
+
+    # when
+    found = await loader.load_many(refs)
+
+    # then
+    assert [entry.ref for entry in found if not isinstance(entry, GatewayError)] == refs
+    assert left.batches == [[ref("left", "1"), ref("left", "2")]]
+    assert right.batches == [[ref("right", "1")]]
+
+
+async def test_a_bad_key_fails_alone() -> None:
+    """One failure of a hundred is one failure, in its place, in one batch."""
+    # given
+    source = Scripted("left")
+    loader = EntryByRefLoader({"left": source}, Call.lasting(1))
+    refs = [ref("left", "bad" if number == 50 else str(number)) for number in range(100)]
+
+    # when
+    found = await loader.load_many(refs)
+
+    # then
+    assert [place for place, entry in enumerate(found) if isinstance(entry, GatewayError)] == [50]
+    assert len(source.batches) == 1
+
+
+async def test_a_failure_is_not_remembered() -> None:
+    """Asking again for what failed asks the source again; what was loaded is remembered."""
+    # given
+    source = Scripted("left")
+    loader = EntryByRefLoader({"left": source}, Call.lasting(1))
+    await loader.load_many([ref("left", "bad"), ref("left", "good")])
+
+    # when
+    await loader.load_many([ref("left", "bad"), ref("left", "good")])
+
+    # then
+    assert source.batches[1:] == [[ref("left", "bad")]]
+
+
+async def test_a_slow_source_holds_up_nobody() -> None:
+    """The batch of one source is answered while another's is still waited for."""
+    # given
+    slow, quick = Scripted("slow"), Scripted("quick")
+    slow.hold.clear()
+    loader = EntryByRefLoader({"slow": slow, "quick": quick}, Call.lasting(1))
+    waiting = asyncio.create_task(loader.load(ref("slow", "1")))
+
+    # when
+    found = await loader.load(ref("quick", "1"))
+
+    # then
+    assert found.ref == ref("quick", "1")
+    assert not waiting.done()
+    slow.hold.set()
+    await waiting
+
+
+async def test_closing_leaves_nothing_running() -> None:
+    """When the request of the client ends, so do the batches that it started."""
+    # given
+    source = Scripted("left")
+    source.hold.clear()
+    loader = EntryByRefLoader({"left": source}, Call.lasting(1))
+    waiting = asyncio.create_task(loader.load(ref("left", "1")))
+    while not source.running:
+        await asyncio.sleep(0)
+
+    # when
+    loader.close()
+    await asyncio.sleep(0)
+    waiting.cancel()
+
+    # then
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert source.running == 0
+
+
+async def test_a_source_that_is_not_configured() -> None:
+    """A reference to nowhere is an error of its own key."""
+    # given
+    loader = EntryByRefLoader({}, Call.lasting(1))
+
+    # then
+    with pytest.raises(UnknownSource):
+        await loader.load(ref("nowhere", "1"))
+
+
+async def test_listings_and_trees_pass_failures_on() -> None:
+    """What a source says of one parent is the answer of that parent."""
+    # given
+    sources = {"left": Scripted("left")}
+    loaders = [
+        AttachmentListingByRecordLoader(sources, Call.lasting(1)),
+        TreeByLibraryLoader(sources, Call.lasting(1)),
+    ]
+
+    # then
+    for loader in loaders:
+        with pytest.raises(NotFound):
+            await loader.load(ref("left", "1"))
