@@ -49,7 +49,7 @@ async function storeOf(page) {
 
 async function choose(page, place, method) {
   await page.getByLabel("Where the files go").selectOption({ label: place });
-  await page.getByLabel(new RegExp(`^${method}:`)).check();
+  await page.getByRole("radio", { name: `${method}:` }).check();
 }
 
 // Drops a file as a person does, and notes each state of its row.

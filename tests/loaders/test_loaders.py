@@ -128,12 +128,14 @@ async def test_closing_leaves_nothing_running() -> None:
     source.hold.clear()
     loader = EntryByRefLoader({"left": source}, Call.lasting(1))
     waiting = asyncio.create_task(loader.load(ref("left", "1")))
-    while not source.running:
+    for _ in range(10):
         await asyncio.sleep(0)
+    assert source.running == 1
 
     # when
     loader.close()
-    await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
     waiting.cancel()
 
     # then
