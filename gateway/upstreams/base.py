@@ -1,7 +1,8 @@
 """The contract of an adapter, and what all adapters are made of.
 
-An adapter is one file laid out in the same sections: settings, wire shapes, the adapter with its core protocol, then
-one section per optional protocol, errors, parsing. Capabilities are derived from the protocols that a class
+An adapter is one file laid out in the same sections: settings, the adapter with its core protocol, one section per
+optional protocol, errors. What the upstream writes and how it becomes domain objects is beside it in ``wire``, and
+uploads that take several requests have theirs in ``steps``. Capabilities are derived from the protocols that a class
 implements, so declaring and implementing cannot drift apart.
 """
 

@@ -75,7 +75,8 @@ async function drop(page, path) {
 async function arrive(page, path) {
   const name = basename(path);
   await page.locator('#uploads li[data-state="arrived"]', { hasText: name }).waitFor({ timeout: 60_000 });
-  await page.locator("#files tr", { hasText: name }).waitFor();
+  // Maarch's lists tell no format, so names have no extension there.
+  await page.locator("#files tr", { hasText: name.replace(/\.\w+$/, "") }).waitFor();
   report.listed[name] = await page.locator("#files-title").innerText();
 }
 

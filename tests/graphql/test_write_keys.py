@@ -22,7 +22,7 @@ from tests.graphql.writing import ROOT, a_file, a_folder, done, node, posts, ref
 from tests.world import PATIENCE, World
 
 CREATE = """mutation($input: FoldersCreateInput!) {
-  foldersCreate(input: $input) { folders { id name parent { id } } userErrors { code field message } } }"""
+  foldersCreate(input: $input) { folders { id name } userErrors { code field message } } }"""
 
 
 @pytest.fixture

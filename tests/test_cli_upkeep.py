@@ -1,0 +1,166 @@
+"""The commands of operators: `doctor` examines the object store, `sweep` clears up once."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway.cli import main
+from gateway.domain.refs import Ref, RefType
+from gateway.links import utc_now
+from gateway.sandbox.store import Store
+from gateway.uploads.doctor import CHECKS
+from gateway.uploads.journal import Journal
+from gateway.uploads.storage import StoreSettings
+from gateway.uploads.tickets import Ticket, TicketState, UploadMethod, new_ticket
+from tests.conformance.storeyard import ORIGIN
+from tests.programs import run
+
+SOURCE = '[[sources]]\nname = "m"\nkind = "maarch"\nurl = "http://127.0.0.1:9/rest"\nusername = "u"\npassword = "p"\n'
+
+
+@pytest.fixture
+def store_settings(store: Store) -> StoreSettings:
+    """Make a bucket that a page may upload to."""
+    return store.settings(f"test-{uuid4().hex}", [ORIGIN])
+
+
+def config(folder: Path, store: StoreSettings | None, **changed: str) -> str:
+    """Write a settings file with one source and maybe a store; gives its path."""
+    path = folder / "gateway.toml"
+    keys = {} if store is None else {name: getattr(store, name) for name in store.__struct_fields__}
+    texts = {
+        name: value.reveal() if name.endswith("secret_key") else value for name, value in keys.items()
+    } | changed
+    rows = [
+        f"{name} = {json.dumps(list(value) if isinstance(value, tuple) else value)}\n"
+        for name, value in texts.items()
+    ]
+    path.write_text("".join([SOURCE, *(["[store]\n", *rows] if store else [])]))
+    return str(path)
+
+
+def test_the_doctor_finds_a_good_store_fit(tmp_path: Path, store_settings: StoreSettings) -> None:
+    """One line for each check, one that sums up, and status 0."""
+    # when
+    outcome = run("doctor", "--config", config(tmp_path, store_settings))
+
+    # then
+    lines = outcome.stdout.splitlines()
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert len(lines) == len(CHECKS) + 2
+    assert lines[-1] == "The store is fit for uploads."
+
+
+def test_the_doctor_fails_for_a_weakness(tmp_path: Path, store_settings: StoreSettings) -> None:
+    """Status 1 tells a script that something was found, and no secret is printed."""
+    # given
+    path = config(tmp_path, store_settings, signer_secret_key="not-the-secret")
+
+    # when
+    outcome = run("doctor", "--config", path)
+
+    # then
+    assert outcome.returncode == 1
+    assert outcome.stdout.startswith("weakness  works")
+    assert "not-the-secret" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "sweep"])
+def test_a_gateway_without_a_store_is_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """There is nothing to examine and nothing to sweep, which is said in one line."""
+    # given
+    path = config(tmp_path, None)
+
+    # when
+    status = main([command, "--config", path])
+
+    # then
+    assert status == 2
+    assert capsys.readouterr().err.startswith(f"attachment-gateway: {path}: there is no [store] table, so ")
+
+
+def forgotten(folder: Path) -> Ticket:
+    """Write an upload into the journal whose bytes never came, from two days ago."""
+
+    async def write() -> Ticket:
+        journal = await Journal.open(f"sqlite:///{folder}/attachment-gateway.db", utc_now)
+        ticket = new_ticket(
+            principal="anonymous",
+            target=Ref("m", RefType.RECORD, ("mail", "100")).to_id(),
+            name="a.pdf",
+            media_type="application/pdf",
+            size=5,
+            method=UploadMethod.PUT,
+            object_key=f"staging/0/{uuid4()}/0",
+            now=utc_now() - timedelta(days=2),
+            lifetime=timedelta(days=1),
+        )
+        await journal.create([ticket])
+        await journal.aclose()
+        return ticket
+
+    return asyncio.run(write())
+
+
+def state(folder: Path, ticket: Ticket) -> TicketState:
+    """Read how far an upload is."""
+
+    async def read() -> TicketState:
+        journal = await Journal.open(f"sqlite:///{folder}/attachment-gateway.db", utc_now)
+        found = await journal.get(ticket.id, "")
+        await journal.aclose()
+        return found.state
+
+    return asyncio.run(read())
+
+
+def test_a_dry_run_changes_nothing(tmp_path: Path, store_settings: StoreSettings) -> None:
+    """It says what a sweep would do, in uploads and bytes, and leaves all as it is."""
+    # given
+    ticket, path = forgotten(tmp_path), config(tmp_path, store_settings)
+
+    # when
+    outcome = run("sweep", "--dry-run", "--config", path)
+
+    # then
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    first, *lines = outcome.stdout.splitlines()
+    assert first == "nothing is changed; a sweep would find"
+    assert "uploads that ended because their bytes never came: 1" in lines
+    assert "staged objects nobody needs: 0 (0 bytes)" in lines
+    assert state(tmp_path, ticket) is TicketState.PENDING
+
+
+def test_a_sweep_ends_what_was_forgotten(tmp_path: Path, store_settings: StoreSettings) -> None:
+    """One sweep beside the gateway does what the gateway does meanwhile, and finds nothing the next time."""
+    # given
+    ticket, path = forgotten(tmp_path), config(tmp_path, store_settings)
+
+    # when
+    first, second = run("sweep", "--config", path), run("sweep", "--config", path)
+
+    # then
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "uploads that ended because their bytes never came: 1" in first.stdout
+    assert "uploads that ended because their bytes never came: 0" in second.stdout
+    assert state(tmp_path, ticket) is TicketState.EXPIRED
+
+
+def test_a_sweep_without_its_store_is_one_line(tmp_path: Path, store_settings: StoreSettings) -> None:
+    """A store that is down is status 1 with its code, and no address and no key."""
+    # given
+    path = config(tmp_path, store_settings, endpoint="http://127.0.0.1:9")
+
+    # when
+    outcome = run("sweep", "--config", path)
+
+    # then
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("attachment-gateway: STORAGE_UNAVAILABLE ")
+    assert outcome.stderr.count("\n") == 1
