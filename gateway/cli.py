@@ -36,6 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the gateway over the systems of a settings file")
     serve.add_argument("--port", type=_port, help="overrides `port` of the settings")
     serve.add_argument("--host", help="overrides `host` of the settings")
+    serve.add_argument(
+        "--guarded",
+        action="store_const",
+        const="true",
+        help="something before the gateway authenticates everybody, so it may listen on any address",
+    )
     serve.set_defaults(run=_serve)
     sources = commands.add_parser("sources", help="ask each system of a settings file whether it works")
     sources.set_defaults(run=_sources)
@@ -126,14 +132,14 @@ def _serve(arguments: argparse.Namespace) -> int:
     from gateway.serving import CannotListenError, listen, make_server, serve  # noqa: PLC0415
     from gateway.settings import ENVIRONMENT, SettingsError, is_loopback, load_settings  # noqa: PLC0415
 
-    given = {"PORT": arguments.port, "HOST": arguments.host}
+    given = {"PORT": arguments.port, "HOST": arguments.host, "GUARDED": arguments.guarded}
     environ = os.environ | {ENVIRONMENT + key: str(value) for key, value in given.items() if value is not None}
     try:
         settings = load_settings(arguments.config, environ)
-        if not is_loopback(settings.host):
+        if not (settings.guarded or is_loopback(settings.host)):
             return _mistake(
                 f"serve refuses to listen on {settings.host}: nobody has to log in yet, so loopback only; "
-                "set host to 127.0.0.1"
+                "set host to 127.0.0.1, or say `guarded = true` where something in front authenticates everybody"
             )
         listener = listen(settings.host, settings.port)
     except (SettingsError, CannotListenError) as exc:

@@ -51,6 +51,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an operator decides.
 
+    ``guarded`` says that something before the gateway (a proxy that logs people in, a network that only the right
+    ones reach) keeps out who may not see everything; without it ``serve`` listens on loopback only.
     ``public_url`` is where browsers reach the gateway, by default ``http://{host}:{port}``; ``deadline`` the
     seconds an operation may take, ``largest_request`` the bytes of a GraphQL request, ``content_key`` 64 hex digits
     that seal download links: every replica needs the same ones, and without them links end with the process.
@@ -64,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     journal: Secret | None = None
     profile: Profile = "development"
     host: str = "127.0.0.1"
+    guarded: bool = False
     port: int = 8000
     public_url: str = ""
     deadline: float = 10.0

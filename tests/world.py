@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.asgi import create_app
 from gateway.domain.secret import Secret
@@ -27,6 +28,7 @@ class World:
     gateway: str
     upstreams: Mapping[str, SandboxUpstream]
     client: httpx.Client
+    door: "Door"
 
     def ask(self, query: str, variables: Any = None, **headers: str) -> dict[str, Any]:
         """Post a query with a trace and give the whole answer."""
@@ -53,6 +55,19 @@ class World:
             upstream.requests.clear()
 
 
+@dataclass(slots=True)
+class Door:
+    """Counts the requests that have come in at the gateway."""
+
+    app: ASGIApp
+    arrived: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one in."""
+        self.arrived += scope["type"] == "http"
+        await self.app(scope, receive, send)
+
+
 @contextmanager
 def running_world(store: Store | None = None, **settings: Any) -> Iterator[World]:
     """Start everything on free ports; ``settings`` change those of the gateway, ``sources`` those of sources."""
@@ -67,9 +82,9 @@ def running_world(store: Store | None = None, **settings: Any) -> Iterator[World
         folder = stack.enter_context(TemporaryDirectory(prefix="gateway-"))
         settings = {"journal": Secret(f"sqlite:///{folder}/journal.db"), **settings}
         staging = None if store is None else store.settings(BUCKET)
-        app = create_app(Settings(profile="demo", sources=sources, store=staging, **settings))
+        door = Door(create_app(Settings(profile="demo", sources=sources, store=staging, **settings)))
         client = stack.enter_context(httpx.Client(timeout=PATIENCE))
-        yield World(stack.enter_context(in_thread(app, lifespan="on")), upstreams, client)
+        yield World(stack.enter_context(in_thread(door, lifespan="on")), upstreams, client, door)
 
 
 def _changed(source: Any, changes: Mapping[str, Any]) -> Any:

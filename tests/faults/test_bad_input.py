@@ -141,7 +141,8 @@ def test_a_cursor_of_another_field(world: World) -> None:
 def test_a_link_life_that_cannot_be(world: World) -> None:
     """The life of a link has bounds, which the message names."""
     # given
-    query = "query($id: ID!, $life: Int!) { node(id: $id) { ... on StoredFile { download(expiresIn: $life) { url } } } }"
+    query = """query($id: ID!, $life: Int!) { node(id: $id) { ... on StoredFile {
+      download(expiresIn: $life) { url } } } }"""
     good = Ref("maarch", RefType.ATTACHMENT, ("1000",)).to_id()
 
     # when
