@@ -24,6 +24,7 @@ from gateway.web.graphql import EndpointSettings, GraphQLEndpoint
 from gateway.web.live import LiveEndpoint
 from gateway.web.upload_page import PATH as UPLOAD
 from gateway.web.upload_page import upload_route
+from resolvers.execution.documents import Rules
 from resolvers.execution.executor import Executor
 from resolvers.schema import make_schema, print_schema
 
@@ -75,16 +76,17 @@ def create_app(settings: Settings) -> Starlette:
     parts = Parts(settings)
     schema = make_schema()
     explored = settings.profile != "production"
+    executor = Executor(schema, Rules(settings.limits, suggestions=explored, introspection=explored))
     endpoint = GraphQLEndpoint(
-        Executor(schema, suggestions=explored),
+        executor,
         parts.make_context,
         EndpointSettings(settings.deadline, settings.largest_request, traces=explored),
         _editor(settings) if explored else None,
     )
     content = ContentEndpoint(parts.sources, parts.links, settings.deadline)
-    live = LiveEndpoint(schema, parts.make_context)
+    live = LiveEndpoint(schema, executor, parts.make_context)
     pages = [upload_route(settings.store.public_endpoint)] if settings.store and _takes_files(settings) else []
-    return make_app(endpoint, live, content, print_schema(), parts.running, pages)
+    return make_app(endpoint, live, content, print_schema(), parts.running, pages=pages)
 
 
 def _takes_files(settings: Settings) -> bool:

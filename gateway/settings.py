@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.domain.limits import Limits
 from gateway.domain.secret import Secret
 from gateway.toml_lines import Path as Keys
 from gateway.toml_lines import find_lines, line_of
@@ -27,7 +28,7 @@ Profile = Literal["demo", "development", "production"]
 
 ENVIRONMENT = "ATTACHMENT_GATEWAY_"
 """What the environment variables that override top-level keys begin with."""
-TABLES = frozenset({"sources", "store"})
+TABLES = frozenset({"sources", "store", "limits"})
 """The top-level keys that are tables, which no variable overrides."""
 JOURNAL = "attachment-gateway.db"
 """The file of the journal, where none is configured."""
@@ -44,6 +45,13 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "try_timeout": (0.01, 600),
     "concurrency": (1, 1000),
     "max_body": (1024, 1024 * 1024 * 1024),
+    "tokens": (10, 100_000),
+    "depth": (1, 100),
+    "aliases": (0, 10_000),
+    "directives": (0, 10_000),
+    "root_fields": (1, 1000),
+    "upstream_requests": (1, 100_000),
+    "nodes": (1, 10_000_000),
 }
 """The numbers of all tables by key, from the least to the greatest that makes sense."""
 
@@ -63,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     sources: tuple[SourceSettings, ...]
     store: StoreSettings | None = None
+    limits: Limits = Limits()
     journal: Secret | None = None
     profile: Profile = "development"
     host: str = "127.0.0.1"
@@ -109,7 +118,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     given = _overrides(document)
     if "journal" not in document.values:
         given.setdefault("journal", _journal(path))
-    settings: Settings = table.make(Settings, sources=sources, store=_store(document), **given)
+    settings: Settings = table.make(Settings, sources=sources, **_tables(document), **given)
     return settings
 
 
@@ -226,15 +235,17 @@ def _journal(path: Path) -> Secret:
     return Secret(f"sqlite:///{path.resolve().parent / JOURNAL}")
 
 
-def _store(document: _Document) -> StoreSettings | None:
-    """Make the settings of the object store, where there are such."""
-    entry = document.values.get("store")
-    if entry is None:
-        return None
-    if not isinstance(entry, dict):
-        document.fail("the store must be a table [store]", "store")
-    store: StoreSettings = _Table(document, ("store",), entry, "[store]").make(StoreSettings)
-    return store
+def _tables(document: _Document) -> dict[str, Any]:
+    """Make the settings of the tables that may be left out: the object store, and the limits of operations."""
+    found: dict[str, Any] = {}
+    for key, kind in (("store", StoreSettings), ("limits", Limits)):
+        entry = document.values.get(key)
+        if entry is None:
+            continue
+        if not isinstance(entry, dict):
+            document.fail(f"the {key} must be a table [{key}]", key)
+        found[key] = _Table(document, (key,), entry, f"[{key}]").make(kind)
+    return found
 
 
 def _check_unique(document: _Document, names: list[str]) -> None:

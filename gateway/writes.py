@@ -63,12 +63,20 @@ class Writer:
     tenant: str = ""
 
     async def write(
-        self, operation: str, key: str, body: object, do: Do, *, repeatable: bool = True
+        self,
+        operation: str,
+        key: str,
+        body: object,
+        do: Do,
+        *,
+        repeatable: bool = True,
+        keep_failures: bool = True,
     ) -> list[Outcome]:
         """Do a write once per key and give its outcomes.
 
         A write that is not ``repeatable`` and whose process died half-way is not done again, however often it is
-        asked for: OutcomeUnknown is raised. Raises StorageUnavailable without a journal, and what ``once`` raises.
+        asked for: OutcomeUnknown is raised. Without ``keep_failures`` one that failed is done again when it is asked
+        for again. Raises StorageUnavailable without a journal, and what ``once`` raises.
         """
         if self.journal is None:
             raise StorageUnavailable("This gateway has no journal, so it takes no writes.")
@@ -76,7 +84,9 @@ class Writer:
         async def work(resumed: bool) -> dict[str, Any]:
             if resumed and not repeatable:
                 return {"outcomes": None}  # an answer and no error, after which the key would be free again
-            return {"outcomes": [outcome.to_json() for outcome in await do()]}
+            outcomes = await do()
+            kept = keep_failures or all(outcome.error is None for outcome in outcomes)
+            return {"outcomes": [outcome.to_json() for outcome in outcomes], "kept": kept}
 
         request = RequestKey(self.tenant, self.principal, operation, key)
         text = msgspec.json.encode(body, order="deterministic")

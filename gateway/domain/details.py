@@ -3,21 +3,20 @@
 Texts that end in ``_text`` are times as the source wrote them, kept because it wrote them without a zone.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class AttachmentVersion:
+
+class AttachmentVersion(msgspec.Struct, frozen=True):
     """One version of a Maarch attachment."""
 
     native_id: str
     number: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class MaarchDetails:
+class MaarchDetails(msgspec.Struct, frozen=True):
     """A Maarch or MEM Courrier attachment (`upstreams.md` 1.5); lists lack what is marked so."""
 
     native_id: str
@@ -50,8 +49,7 @@ class MaarchDetails:
     versions: tuple[AttachmentVersion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ArrhesDetails:
+class ArrhesDetails(msgspec.Struct, frozen=True):
     """An Arrhes file (`upstreams.md` 2.2)."""
 
     native_id: str
@@ -63,8 +61,7 @@ class ArrhesDetails:
     """The native id of the file whose text was recognized into this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True):
     """Who put a Decisiv attachment there."""
 
     native_id: str | None
@@ -73,8 +70,7 @@ class Sender:
     url: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DecisivDetails:
+class DecisivDetails(msgspec.Struct, frozen=True):
     """A Decisiv attachment (`upstreams.md` 3.3); URLs are cut before their query, which may hold a token."""
 
     native_id: str
@@ -89,8 +85,7 @@ class DecisivDetails:
     updated_at_text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DirectMailDetails:
+class DirectMailDetails(msgspec.Struct, frozen=True):
     """A Direct Mail attachment (`upstreams.md` 4.3)."""
 
     native_id: str
@@ -102,8 +97,7 @@ class DirectMailDetails:
     """When the signed link that came with the object ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class EspoCrmDetails:
+class EspoCrmDetails(msgspec.Struct, frozen=True):
     """An EspoCRM attachment (`upstreams.md` 5.5)."""
 
     native_id: str

@@ -3,6 +3,7 @@
 GatewayError
 ├── BadInput             BAD_INPUT           the caller's values, or values that a source refused
 │   ├── InvalidDocument  INVALID_DOCUMENT    a GraphQL document or variables that the schema refuses
+│   ├── TooComplex       TOO_COMPLEX         an operation that asks for more than one may
 │   ├── BadIdentifier    BAD_IDENTIFIER      text that is no identifier of this gateway
 │   ├── BadCursor        BAD_CURSOR          text that is no cursor of the field it was given to
 │   ├── TooLarge         TOO_LARGE           more bytes than the source takes
@@ -66,6 +67,14 @@ class InvalidDocument(BadInput):
     code = "INVALID_DOCUMENT"
     meaning = "The GraphQL document or its variables do not fit the schema; nothing was executed."
     advice = "Mend the document: the message and `locations` say where."
+
+
+class TooComplex(BadInput):
+    """An operation that asks for more than one operation may."""
+
+    code = "TOO_COMPLEX"
+    meaning = "The operation is over a limit that the message names; nothing was executed."
+    advice = "Ask for less at once: smaller pages, fewer aliases and keys, or several operations."
 
 
 class BadIdentifier(BadInput):

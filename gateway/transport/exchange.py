@@ -5,19 +5,47 @@ Everything that is foreign is translated here and nowhere else, so that the libr
 
 import asyncio
 import functools
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-import httpx
+import certifi
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientPayloadError,
+    ClientRequest,
+    ClientResponse,
+    ClientResponseError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from aiohttp.http_exceptions import ContentEncodingError
+from multidict import CIMultiDictProxy
+from yarl import URL
 
-from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, Unavailable
+from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
 
 USER_AGENT = "attachment-gateway"
 CHUNK = 64 * 1024
-"""Bytes that a streamed body is read by."""
+"""Bytes that a streamed body is read by, and the most that a header of an answer may have."""
+
+KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is kept: fewer than the five after which Apache and Node hang up unasked."""
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+"""RFC 9110, 5.5, without the obsolete bytes beyond ASCII."""
+
+PLAIN_URL = re.compile(r"[!#-;=?-~]+")
+"""An address that is sent as it is written; the library encodes what is in any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,92 +98,217 @@ class Limits:
 class Exchange:
     """Sends requests of one source over a connection pool of its own.
 
-    It never follows redirects, keeps no cookies and takes no proxy from the environment. Raises Unavailable,
-    DeadlineExceeded or BadResponse, all with the name of the source.
+    It never follows redirects, sends nothing twice, keeps no cookies and takes no proxy from the environment. Raises
+    Unavailable, DeadlineExceeded, BadResponse or BadInput, all with the name of the source, and whatever a streamed
+    body raises itself. Connections belong to the event loop of the first request.
     """
 
     def __init__(self, source: str, limits: Limits, *, tls: ssl.SSLContext | None = None) -> None:
         self.source = source
         self.limits = limits
-        self._timeout = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None)
-        self._patient = httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None, read=None)
-        self._client = _open(limits, tls or _usual_tls())
-        # Downloads and uploads have connections of their own: many slow ones hold up nobody's lists.
-        self._streams = _open(limits, tls or _usual_tls())
+        self._tls = tls
+        self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout, sock_read=limits.try_timeout)
+        self._patient = ClientTimeout(None, sock_connect=limits.connect_timeout)
+        self._quick: ClientSession | None = None
+        self._slow: ClientSession | None = None
+        """Downloads and uploads have connections of their own: many slow ones hold up nobody's lists."""
 
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the whole answer within the given seconds."""
+        if request.body is not None and not isinstance(request.body, bytes):
+            return await self._upload(request, request.body, seconds)
         try:
-            client = self._streams if request.streams else self._client
-            async with asyncio.timeout(seconds), self._sent(client, request) as stream:
-                body = await self._read(stream)
-        except TimeoutError as exc:
-            raise DeadlineExceeded("The source did not answer in time.", source=self.source) from exc
-        return Response(stream.status, stream.headers, body)
+            async with asyncio.timeout(seconds):
+                if self._quick is None:
+                    self._quick = self._open()
+                return await self._whole(await self._answer(self._quick, request, request.body))
+        except (ClientError, OSError) as exc:
+            raise self._translated(exc) from None
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         """Send a request and hand out the answer while its body arrives; the caller bounds the time."""
-        async with self._sent(self._streams, request) as stream:
-            yield stream
+        try:
+            answer = await self._answer(self._carriers(), request, request.body)
+        except (ClientError, OSError) as exc:
+            raise self._translated(exc) from None
+        try:
+            yield Stream(answer.status, _headers(answer.headers), self._pieces(answer))
+        finally:
+            answer.close()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-        await self._streams.aclose()
+        for session in (self._quick, self._slow):
+            if session is not None:
+                await session.close()
 
-    @asynccontextmanager
-    async def _sent(self, client: httpx.AsyncClient, request: Request) -> AsyncIterator[Stream]:
+    async def _upload(self, request: Request, chunks: AsyncIterator[bytes], seconds: float) -> Response:
+        """Send a body that is a stream: all of it may take its time, but each piece no longer than one try."""
+        stalled = asyncio.timeout(None)
+        body = _Body(chunks, _announced(request.headers), stalled, self.limits.try_timeout)
         try:
-            outgoing = client.build_request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.body,
-                timeout=self._patient if request.streams else self._timeout,
-            )
-            incoming = await client.send(outgoing, stream=True)
-            try:
-                yield Stream(incoming.status_code, incoming.headers, incoming.aiter_bytes(CHUNK))
-            finally:
-                await incoming.aclose()
-        except httpx.TimeoutException as exc:
-            raise DeadlineExceeded("The source did not answer in time.", source=self.source) from exc
-        except httpx.DecodingError as exc:
-            raise BadResponse("The source sent a body that does not decompress.", source=self.source) from exc
-        except (httpx.LocalProtocolError, UnicodeEncodeError):
-            # Without its cause, which quotes the header and with it perhaps a credential.
-            message = "A header of the request holds a character that HTTP does not allow."
-            raise BadInput(message, source=self.source) from None
-        except httpx.RemoteProtocolError as exc:
-            raise Unavailable("The source broke off its answer.", source=self.source) from exc
-        except (httpx.TransportError, httpx.InvalidURL) as exc:
-            raise Unavailable("The source cannot be reached.", source=self.source) from exc
+            async with asyncio.timeout(seconds), stalled:
+                return await self._whole(await self._answer(self._carriers(), request, body))
+        except (ClientError, OSError) as exc:
+            raise body.failure or self._translated(exc) from None
 
-    async def _read(self, stream: Stream) -> bytes:
-        announced = stream.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self.limits.max_body:
-            raise self._too_long()
-        body = bytearray()
-        async for chunk in stream.chunks:
-            body += chunk
-            if len(body) > self.limits.max_body:
+    async def _answer(
+        self, session: ClientSession, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None"
+    ) -> ClientResponse:
+        """Send a request and wait for the head of the answer, which the caller has to close."""
+        for name, value in request.headers.items():
+            if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
+                message = "A header of the request holds a character that HTTP does not allow."
+                raise BadInput(message, source=self.source)
+        try:
+            url = URL(request.url, encoded=PLAIN_URL.fullmatch(request.url) is not None)
+        except ValueError:
+            raise self._unreachable() from None
+        timeout = self._patient if request.streams else self._timeout
+        return await session.request(
+            request.method, url, headers=request.headers, data=body, timeout=timeout, allow_redirects=False
+        )
+
+    async def _whole(self, answer: ClientResponse) -> Response:
+        """Read the body as far as it may be long."""
+        try:
+            if (answer.content_length or 0) > self.limits.max_body:
                 raise self._too_long()
-        return bytes(body)
+            chunks, size = [], 0
+            async for chunk in answer.content.iter_any():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self.limits.max_body:
+                    raise self._too_long()
+        finally:
+            answer.close()  # the connection, unless the whole answer is there
+        return Response(answer.status, _headers(answer.headers), b"".join(chunks))
+
+    async def _pieces(self, answer: ClientResponse) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in answer.content.iter_chunked(CHUNK):
+                yield chunk
+        except (ClientError, OSError) as exc:
+            raise self._translated(exc) from None
+
+    def _carriers(self) -> ClientSession:
+        if self._slow is None:
+            self._slow = self._open()
+        return self._slow
+
+    def _open(self) -> ClientSession:
+        """Open a pool, which takes a running loop."""
+        pool = TCPConnector(
+            limit=self.limits.concurrency, ssl=self._tls or _usual_tls(), keepalive_timeout=KEEP_ALIVE
+        )
+        return ClientSession(
+            connector=pool,
+            cookie_jar=DummyCookieJar(),  # a session's cookie could win over the credential
+            headers={"User-Agent": USER_AGENT},
+            skip_auto_headers=("Content-Type",),
+            middlewares=(_once,),
+            max_line_size=CHUNK,
+            max_field_size=CHUNK,
+        )
+
+    def _translated(self, exc: Exception) -> GatewayError:
+        """Name an error of the library, without its words: they quote addresses, headers and answers."""
+        if isinstance(exc, TimeoutError) or isinstance(getattr(exc, "os_error", None), TimeoutError):
+            return DeadlineExceeded("The source did not answer in time.", source=self.source)
+        if isinstance(exc.__cause__, ContentEncodingError):
+            return BadResponse("The source sent a body that does not decompress.", source=self.source)
+        if isinstance(exc, ClientPayloadError | ClientResponseError | _BrokenOffError):
+            return Unavailable("The source broke off its answer.", source=self.source)
+        return self._unreachable()
+
+    def _unreachable(self) -> Unavailable:
+        return Unavailable("The source cannot be reached.", source=self.source)
 
     def _too_long(self) -> BadResponse:
         message = f"The source answered more than {self.limits.max_body:,} bytes (setting `max_body`)."
         return BadResponse(message, source=self.source)
 
 
+class _Body:
+    """A streamed body on its way: of the length announced, and taken piece by piece in time.
+
+    Each piece waits for the next, so that whatever is wrong with a body is known before its last byte is sent.
+    ``failure`` is what went wrong, which the library would hide.
+    """
+
+    def __init__(
+        self, chunks: AsyncIterator[bytes], announced: int | None, stalled: asyncio.Timeout, patience: float
+    ) -> None:
+        self.failure: Exception | None = None
+        self._chunks = chunks
+        self._announced = announced
+        self._stalled = stalled
+        self._patience = patience
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        now = asyncio.get_running_loop().time
+        try:
+            async for piece in self._measured():
+                self._stalled.reschedule(now() + self._patience)
+                yield piece
+                self._stalled.reschedule(None)
+        except Exception as exc:
+            self.failure = exc
+            raise
+
+    async def _measured(self) -> AsyncIterator[bytes]:
+        size, piece = 0, b""
+        async for following in self._chunks:
+            yield piece
+            piece = following
+            size += len(piece)
+        if self._announced not in (None, size):
+            raise BadInput("The body of the request has not the length that it was announced with.")
+        yield piece
+
+
+class _BrokenOffError(ClientError):
+    """The connection ended before the answer."""
+
+
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep the library from sending a request again by itself: what may be repeated is for the client to know."""
+    try:
+        return await handler(request)
+    except ClientConnectorError:
+        raise
+    except (ClientOSError, ServerDisconnectedError) as exc:
+        raise _BrokenOffError from exc
+
+
 @functools.cache
 def _usual_tls() -> ssl.SSLContext:
     """Load the certificates once for all sources."""
-    return httpx.create_ssl_context(trust_env=False)
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-def _open(limits: Limits, tls: ssl.SSLContext) -> httpx.AsyncClient:
-    pool = httpx.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency)
-    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a session's could win over the credential
-    headers = {"User-Agent": USER_AGENT}
-    return httpx.AsyncClient(limits=pool, verify=tls, trust_env=False, cookies=no_cookies, headers=headers)
+def _announced(headers: Mapping[str, str]) -> int | None:
+    """Read the length that a request's headers announce."""
+    lengths = (int(value) for name, value in headers.items() if name.lower() == "content-length")
+    return next(lengths, None)
+
+
+def _headers(received: CIMultiDictProxy[str]) -> dict[str, str]:
+    """Write names in lower case, and values that come several times as one list (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in received.items():
+        key, text = name.lower(), value if value.isascii() else _readable(value)
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _readable(value: str) -> str:
+    """Read bytes that are no UTF-8 as Latin-1, which older servers mean."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value

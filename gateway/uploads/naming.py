@@ -32,7 +32,7 @@ async def settled_name(name: str, behavior: OnConflict, adapter: Adapter, target
     if behavior is OnConflict.REPLACE:
         return name
     taken = await _taken(adapter, target, call)
-    if name not in taken and PurePosixPath(name).stem not in taken:
+    if _is_free(name, taken):
         return name
     if behavior is OnConflict.FAIL:
         raise Conflict("The target has a file of this name.", source=target.source)
@@ -40,13 +40,19 @@ async def settled_name(name: str, behavior: OnConflict, adapter: Adapter, target
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """Put a number before the extension, as desktops do."""
-    path = PurePosixPath(name)
+    """Put a number before the extension, as desktops do, within the longest name."""
+    suffix = PurePosixPath(name).suffix
     for number in range(2, MOST_COPIES):
-        candidate = f"{path.stem} ({number}){path.suffix}"
-        if candidate not in taken and PurePosixPath(candidate).stem not in taken:
+        ending = f" ({number}){suffix}"
+        candidate = name.removesuffix(suffix)[: LONGEST_NAME - len(ending)] + ending
+        if _is_free(candidate, taken):
             return candidate
     raise Conflict("The target has a thousand files of this name.")
+
+
+def _is_free(name: str, taken: Collection[str]) -> bool:
+    """Tell whether a name is free, with its extension and without, as some sources show it."""
+    return name not in taken and name.removesuffix(PurePosixPath(name).suffix) not in taken
 
 
 async def _taken(adapter: Adapter, target: Ref, call: Call) -> set[str]:

@@ -18,7 +18,10 @@ LOOK_EVERY = 0.05
 
 Answer = dict[str, Any]
 Work = Callable[[bool], Awaitable[Answer]]
-"""Does the work and gives its answer as JSON; told whether another process began it and died."""
+"""Does the work and gives its answer as JSON; told whether another process began it and died.
+
+An answer whose ``kept`` is False is given and forgotten: the same request does the work again.
+"""
 
 
 async def once(journal: Journal, key: RequestKey, body: bytes, work: Work, seconds: float) -> Answer:
@@ -52,7 +55,10 @@ async def _first(journal: Journal, key: RequestKey, digest: str, work: Work, sec
         raise
     finally:
         keeper.cancel()
-    await journal.finish(begun, answer)
+    if answer.get("kept", True):
+        await journal.finish(begun, answer)
+    else:
+        await journal.forget(begun)
     return answer
 
 

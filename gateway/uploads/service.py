@@ -2,18 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from gateway.domain.changes import UploadItem
-from gateway.domain.errors import BadInput, Conflict, GatewayError, NotFound, UnknownSource, Unsupported
+from gateway.domain.errors import (
+    BadInput,
+    Conflict,
+    GatewayError,
+    NotFound,
+    StorageUnavailable,
+    UnknownSource,
+    Unsupported,
+)
 from gateway.domain.refs import Ref
 from gateway.links import utc_now
 from gateway.transport.call import Call
 from gateway.uploads.journal import Journal
+from gateway.uploads.lease import kept
 from gateway.uploads.naming import check_name
 from gateway.uploads.storage import StagingStore, StoredPart
 from gateway.uploads.targets import (
@@ -41,8 +51,8 @@ log = logging.getLogger(__name__)
 
 LEASE = 15.0
 """Seconds after which the work of a dead worker is taken over."""
-LOOK_EVERY = 0.1
-"""Seconds between two looks at a ticket that another worker drives."""
+FIRST_LOOK, LONGEST_LOOK = 0.05, 0.4
+"""Seconds between two looks at a ticket that another worker drives; they grow from the first to the longest."""
 LIFETIME = timedelta(hours=24)
 """How long the bytes may take to arrive, and a failed upload may be tried again."""
 SIGNED_AT_ONCE = 100
@@ -211,7 +221,7 @@ class UploadService:
         done, _ = await asyncio.wait([worker], timeout=seconds)
         return worker.result() if done else await self.journal.get(ticket_id, tenant)
 
-    def _work_on(self, ticket_id: str, tenant: str, parts: Sequence[StoredPart]) -> asyncio.Task[Ticket]:
+    def _work_on(self, ticket_id: str, tenant: str, parts: Sequence[StoredPart] = ()) -> asyncio.Task[Ticket]:
         worker = asyncio.create_task(self._carry(ticket_id, tenant, parts))
         self._workers[ticket_id] = worker
         worker.add_done_callback(lambda _: self._workers.pop(ticket_id, None))
@@ -222,34 +232,51 @@ class UploadService:
         """Claim a ticket and drive it, or wait for the worker that has it."""
         while True:
             try:
-                ticket = await self.journal.claim(ticket_id, self._owner, self._lease)
-                return await self._drive(ticket, parts)
+                async with self._claimed(ticket_id) as ticket:
+                    return await self._drive(ticket, parts)
             except (LeaseHeld, StaleFence):
-                ticket = await self.journal.get(ticket_id, tenant)
+                ticket = await self._left(ticket_id, tenant)
                 if ticket.state in RESTING:
                     return ticket
-                await asyncio.sleep(LOOK_EVERY)
+
+    async def _left(self, ticket_id: str, tenant: str) -> Ticket:
+        """Wait until a ticket rests, or nobody works on it any more; costs reads of the journal alone."""
+        pause = FIRST_LOOK
+        while True:
+            await asyncio.sleep(pause)
+            ticket = await self.journal.get(ticket_id, tenant)
+            if ticket.state in RESTING or not ticket.is_leased(self.now()):
+                return ticket
+            pause = min(2 * pause, LONGEST_LOOK)
+
+    @asynccontextmanager
+    async def _claimed(self, ticket_id: str) -> AsyncIterator[Ticket]:
+        """Claim a ticket, and give it back where a step fails.
+
+        After being cancelled or cut off nobody knows what is still under way to the source: then the lease ends by
+        itself, and whoever takes over then finds the outcome settled.
+        """
+        ticket = await self.journal.claim(ticket_id, self._owner, self._lease)
+        try:
+            yield ticket
+        except StaleFence:
+            raise
+        except GatewayError:
+            with suppress(StorageUnavailable):
+                await self.journal.release(ticket)
+            raise
 
     async def _drive(self, ticket: Ticket, parts: Sequence[StoredPart] = ()) -> Ticket:
-        """Drive a claimed ticket while its lease is kept alive; it is given back whatever happens."""
-        keeper = asyncio.create_task(self._keep_lease(ticket))
-        keeper.add_done_callback(_look_at)
+        """Drive a claimed ticket while its lease is kept alive; a ticket that comes to rest has none any more."""
         try:
-            if ticket.state is _S.PENDING and ticket.multipart_id is not None:
-                await self._complete(ticket, parts)
-            return await self._transfer.drive(ticket)
+            async with kept(self.journal, ticket, self._lease):
+                if ticket.state is _S.PENDING and ticket.multipart_id is not None:
+                    await self._complete(ticket, parts)
+                return await self._transfer.drive(ticket)
         except NotFound as exc:
             if ticket.state is _S.PENDING:
                 raise Conflict("The bytes of this upload have not arrived.") from exc
             raise
-        finally:
-            keeper.cancel()
-            await self.journal.release(ticket)
-
-    async def _keep_lease(self, ticket: Ticket) -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
-            await self.journal.renew(ticket, self._lease)
 
     async def _complete(self, ticket: Ticket, parts: Sequence[StoredPart]) -> None:
         """Put the parts together; that they are together already is no failure."""
@@ -267,25 +294,24 @@ class UploadService:
         ticket = await self.journal.get(ticket_id, tenant)
         if ticket.state in RESTING:
             return ticket
-        if ticket.state not in (_S.PENDING, _S.VERIFIED):
-            raise Conflict("The file is on its way to its source and cannot be called back.")
-        ticket = await self.journal.claim(ticket_id, self._owner, self._lease)
-        ticket = await self.journal.advance(ticket, _S.CANCELLED)
+        async with self._claimed(ticket_id) as claimed:
+            if claimed.state not in (_S.PENDING, _S.VERIFIED):
+                raise Conflict("The file is on its way to its source and cannot be called back.")
+            ticket = await self.journal.advance(claimed, _S.CANCELLED)
         await self.discard(ticket)
         return ticket
 
     async def resolve(self, ticket_id: str, tenant: str, result: Ref | None) -> Ticket:
         """Decide an UNKNOWN upload: it made ``result``, or nothing, so that it may be finalized again."""
-        ticket = await self.journal.get(ticket_id, tenant)
-        if ticket.state is not _S.UNKNOWN:
-            raise Conflict("Only an upload whose outcome is unknown can be resolved.")
-        ticket = await self.journal.claim(ticket_id, self._owner, self._lease)
-        if result is None:
-            ticket = await self.journal.advance(ticket, _S.VERIFIED)
-            await self.journal.release(ticket)
-            return ticket
-        await self._check_result(ticket, result)
-        return await self._drive(await self.journal.adopt(ticket, result.to_id()))
+        await self.journal.get(ticket_id, tenant)  # claiming asks for no tenant
+        async with self._claimed(ticket_id) as ticket:
+            if ticket.state is not _S.UNKNOWN:
+                raise Conflict("Only an upload whose outcome is unknown can be resolved.")
+            if result is None:
+                await self.journal.release(await self.journal.advance(ticket, _S.VERIFIED))
+                return await self.journal.get(ticket_id, tenant)
+            await self._check_result(ticket, result)
+            return await self._drive(await self.journal.adopt(ticket, result.to_id()))
 
     async def _check_result(self, ticket: Ticket, result: Ref) -> None:
         """See to it that what a person names is there, at the ticket's source."""
@@ -304,16 +330,18 @@ class UploadService:
 
     # Living
 
-    async def resume(self, ticket: Ticket) -> Ticket:
-        """Take up the work of a worker that has died; raises what keeps it from going on."""
-        return await self._drive(await self.journal.claim(ticket.id, self._owner, self._lease))
+    def resume(self, ticket: Ticket) -> asyncio.Task[Ticket]:
+        """Take up the work of a worker that has died. It goes on by itself; its task raises what stops it."""
+        return self._workers.get(ticket.id) or self._work_on(ticket.id, ticket.tenant)
 
     async def expire(self, ticket: Ticket) -> Ticket:
-        """End an upload whose bytes never came."""
-        ticket = await self.journal.claim(ticket.id, self._owner, self._lease)
-        ticket = await self.journal.advance(ticket, _S.EXPIRED)
-        await self.discard(ticket)
-        return ticket
+        """End an upload whose bytes never came; one on which somebody has worked since it was read is left alone."""
+        async with self._claimed(ticket.id) as claimed:
+            if claimed.state is not _S.PENDING:
+                raise Conflict("The bytes of this upload have come meanwhile.")
+            expired = await self.journal.advance(claimed, _S.EXPIRED)
+        await self.discard(expired)
+        return expired
 
     async def aclose(self) -> None:
         """Stop the workers; what they were doing is taken up from the journal."""

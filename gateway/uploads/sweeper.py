@@ -5,6 +5,7 @@ Any number of processes may sweep at once: tickets are claimed, and taking away 
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -54,44 +55,45 @@ class Sweeper:
         self._store = service.store
 
     async def run(self) -> None:
-        """Sweep again and again until cancelled; a sweep that fails is told in the log, and the next one comes."""
+        """Sweep again and again until cancelled; a sweep that fails is told in the log, and the next one comes.
+
+        What it takes up goes on by itself: a large file does not keep others waiting for the next sweep.
+        """
         while True:
             try:
-                report = await self.sweep()
+                report = await self.sweep(patient=False)
                 if report != Report():
                     log.info("swept: %s", "; ".join(report.lines()))
             except GatewayError as exc:
                 log.warning("a sweep failed: %s", exc.message)
             await asyncio.sleep(EVERY)
 
-    async def sweep(self, *, dry_run: bool = False) -> Report:
-        """Sweep once; a dry run only counts."""
+    async def sweep(self, *, dry_run: bool = False, patient: bool = True) -> Report:
+        """Sweep once; a dry run only counts. A patient sweep waits for the uploads that it takes up."""
         report = Report()
         now = self._service.now()
         stuck = await self._journal.stuck(now, AT_ONCE)
-        await asyncio.gather(*(self._resume(ticket, report, dry_run=dry_run) for ticket in stuck))
+        report.resumed = len(stuck)
+        if not dry_run:
+            workers = [self._service.resume(ticket) for ticket in stuck]
+            report.failed = await _failures(workers) if patient else 0
         for ticket in await self._journal.expired(now, AT_ONCE):
             await self._expire(ticket, report, dry_run=dry_run)
-        await self._take_away(report, dry_run=dry_run)
         if not dry_run:
             await self._journal.prune()
             await self._journal.drop_ended(now - KEPT, AT_ONCE)
+        await self._take_away(report, dry_run=dry_run)
         return report
 
-    async def _resume(self, ticket: Ticket, report: Report, *, dry_run: bool) -> None:
-        report.resumed += 1
-        if dry_run:
-            return
-        try:
-            await self._service.resume(ticket)
-        except GatewayError as exc:
-            report.failed += 1
-            log.info("upload %s could not go on: %s", ticket.id, exc.code)
-
     async def _expire(self, ticket: Ticket, report: Report, *, dry_run: bool) -> None:
-        report.expired += 1
-        if not dry_run:
-            await self._service.expire(ticket)
+        """End an upload; one that cannot be ended now keeps no other from it, and comes again."""
+        try:
+            if not dry_run:
+                await self._service.expire(ticket)
+        except GatewayError as exc:
+            log.info("upload %s could not be ended: %s", ticket.id, exc.code)
+        else:
+            report.expired += 1
 
     async def _take_away(self, report: Report, *, dry_run: bool) -> None:
         """Take away staged objects and unfinished uploads that no ticket needs."""
@@ -106,3 +108,9 @@ class Sweeper:
             report.aborted_uploads += 1
             if not dry_run:
                 await self._store.abort(upload.key, upload.upload_id)
+
+
+async def _failures(workers: Sequence[asyncio.Task[Ticket]]) -> int:
+    """Wait for uploads and count those that could not go on, which the service tells in the log."""
+    outcomes = await asyncio.gather(*map(asyncio.shield, workers), return_exceptions=True)
+    return sum(isinstance(outcome, GatewayError) for outcome in outcomes)

@@ -7,7 +7,7 @@ goes on from there: an attempt that was under way is *reconciled* with the sourc
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,11 +21,13 @@ from gateway.domain.errors import (
     OutcomeUnknown,
     QuotaExceeded,
     RateLimited,
+    StorageUnavailable,
     Unauthenticated,
     UnknownSource,
     Unsupported,
 )
 from gateway.domain.refs import Ref, RefType
+from gateway.links import utc_now
 from gateway.transport.call import Call
 from gateway.uploads.journal import Journal
 from gateway.uploads.naming import settled_name
@@ -42,7 +44,15 @@ DEFINITE = (
 """What an adapter raises only when nothing was made at the source, or what was made is gone again."""
 REPORT_EVERY = 1024 * 1024
 """Bytes between two notes of the progress."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks at an equal upload that is under way."""
+DOUBTED = "doubted"
+"""The note that says which attempt is over without an answer, so that nothing of it is under way any more."""
 _S = TicketState
+
+
+class _Contested(Exception):
+    """An equal upload has begun while this one looked for its file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +89,7 @@ class Transfer:
             if ticket.state is _S.FAILED and not ticket.may_be_retried:
                 break
             before, ticket = ticket.state, await step(ticket)
-            if ticket.state is _S.FAILED and before is not _S.FAILED:
+            if ticket.state in (before, _S.FAILED):
                 break  # a failure is the answer; trying again is for the next call
         return ticket
 
@@ -126,25 +136,31 @@ class Transfer:
 
     async def _reconcile(self, ticket: Ticket) -> Ticket:
         """Ask the source what the last attempt did: SENT, VERIFIED when it provably did nothing, else UNKNOWN."""
+        ticket = await self.journal.note(ticket, **{DOUBTED: str(ticket.attempt)})
         try:
-            ref = await self._find(ticket)
-            if ref is None:
-                return await self.journal.advance(ticket, _S.VERIFIED)
-            return await self.journal.adopt(ticket, ref.to_id())
-        except (OutcomeUnknown, AlreadyTaken) as exc:
+            while True:
+                await self._let_rivals_end(ticket)
+                ref = await self._find(ticket)
+                if ref is None:
+                    return await self.journal.advance(ticket, _S.VERIFIED)
+                with suppress(AlreadyTaken, _Contested):  # the next look leaves the file of the other one out
+                    await self._check_rivals(ticket)
+                    return await self.journal.adopt(ticket, ref.to_id())
+        except OutcomeUnknown as exc:
             code = OutcomeUnknown.code
             return await self.journal.advance(ticket, _S.UNKNOWN, error_code=code, error_message=exc.message)
 
     async def _find(self, ticket: Ticket) -> Ref | None:
-        """Find what an attempt made; raises OutcomeUnknown where it may be that of another ticket."""
         item, adapter = await self._item(ticket)
-        ref = await adapter.reconcile(item, Call.lasting(self.patience.transfer))
-        if ref is not None and await self._is_contested(ticket):
-            raise OutcomeUnknown("Another upload of the same name and size may have made it.")
-        return ref
+        return await adapter.reconcile(item, Call.lasting(self.patience.transfer))
 
     async def _clean_up(self, ticket: Ticket) -> Ticket:
-        await self.store.remove(ticket.object_key)
+        """Remove the staged object; a store that is away now is asked later, since the source has the file."""
+        try:
+            await self.store.remove(ticket.object_key)
+        except StorageUnavailable as exc:
+            log.info("upload %s: its staged object is still there: %s", ticket.id, exc.message)
+            return ticket
         return await self.journal.advance(ticket, _S.FINALIZED)
 
     # What the steps are made of
@@ -164,14 +180,30 @@ class Transfer:
             raise UnknownSource(f"There is no source named {target.source!r}.")
         return adapter
 
-    async def _is_contested(self, ticket: Ticket) -> bool:
-        """Tell whether a found object may be that of another ticket in doubt, which holds other bytes."""
+    async def _let_rivals_end(self, ticket: Ticket) -> None:
+        """Wait for equal uploads that are under way: what they are making must not be taken for this one's."""
+        until = asyncio.get_running_loop().time() + self.patience.transfer
+        while any(map(_is_under_way, await self._rivals(ticket))):
+            if asyncio.get_running_loop().time() > until:
+                raise OutcomeUnknown("Another upload of the same name and size does not end.")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _check_rivals(self, ticket: Ticket) -> None:
+        """See to it that a found object is not that of another ticket.
+
+        Raises OutcomeUnknown where it may be that of one in doubt with other bytes (those of equal bytes may share
+        out what there is), and _Contested where an equal upload has begun since it was looked for.
+        """
+        rivals = await self._rivals(ticket)
+        if any(map(_is_under_way, rivals)):
+            raise _Contested
+        if any(rival.verified_sha256 != ticket.verified_sha256 for rival in rivals):
+            raise OutcomeUnknown("Another upload of the same name and size may have made it.")
+
+    async def _rivals(self, ticket: Ticket) -> list[Ticket]:
+        """List the uploads in doubt or under way that make what looks the same in a listing."""
         rivals = await self.journal.rivals(ticket)
-        return any(
-            (rival.name, rival.size) == (ticket.name, ticket.size)
-            and rival.verified_sha256 != ticket.verified_sha256
-            for rival in rivals
-        )
+        return [rival for rival in rivals if (rival.name, rival.size) == (ticket.name, ticket.size)]
 
     async def _item(self, ticket: Ticket) -> tuple[UploadItem, SupportsUpload]:
         target = Ref.from_id(ticket.target)
@@ -180,6 +212,12 @@ class Transfer:
             raise Unsupported("This source takes no uploads.", source=target.source)
         claimed = await self.journal.by_target(ticket.target, but=ticket.id)
         return _item_of(ticket, target, frozenset(map(Ref.from_id, claimed))), adapter
+
+
+def _is_under_way(rival: Ticket) -> bool:
+    """Tell whether an attempt may still be making something."""
+    doubted = rival.notes.get(DOUBTED) == str(rival.attempt)
+    return rival.state is _S.SENDING and rival.is_leased(utc_now()) and not doubted
 
 
 def _item_of(ticket: Ticket, target: Ref, claimed: frozenset[Ref]) -> UploadItem:
@@ -234,7 +272,8 @@ class _Progress:
                 yield chunk
                 carried += len(chunk)
                 if carried - told >= REPORT_EVERY:
-                    await self._journal.carried(self.ticket, carried)
+                    with suppress(StorageUnavailable):  # a note for people must not break the transfer
+                        await self._journal.carried(self.ticket, carried)
                     told = carried
         except GatewayError:
             self.broken = True

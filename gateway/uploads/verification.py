@@ -15,6 +15,7 @@ SIGNATURES = {
     "application/zip": (b"PK\x03\x04", b"PK\x05\x06"),
 }
 """The first bytes of types that have such; an empty file has none and is what it says."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LOOKED_AT = 512
 
 
@@ -34,8 +35,12 @@ async def verify(ticket: Ticket, store: StagingStore) -> Changes:
 
 
 def fits(media_type: str, head: bytes) -> bool:
-    """Tell whether the first bytes of a file may be of a type: what pretends to be harmless is found out."""
-    start = head[:LOOKED_AT].lstrip().lower()
+    """Tell whether the first bytes of a file may be of a type: what pretends to be harmless is found out.
+
+    Neither case nor parameters of the type count, and what browsers skip before markup is skipped here.
+    """
+    media_type = media_type.partition(";")[0].strip().lower()
+    start = head[:LOOKED_AT].removeprefix(BYTE_ORDER_MARK).lstrip().lower()
     if media_type in SIGNATURES and head:
         return head.startswith(SIGNATURES[media_type])
     if media_type not in MARKUP_TYPES and start.startswith(MARKUP):

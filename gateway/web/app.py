@@ -21,6 +21,7 @@ def make_app(
     content: ContentEndpoint,
     schema_text: str,
     running: Callable[[], AbstractAsyncContextManager[None]],
+    *,
     pages: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Put the routes together, those of further ``pages`` among them.

@@ -31,11 +31,16 @@ from gateway.web.negotiation import (
     wants_page,
 )
 from resolvers.errors import MASKED, extensions_of, present
-from resolvers.execution.executor import Executor, NotAllowed
+from resolvers.execution.executor import Answer, Executor, NotAllowed
 
 log = logging.getLogger(__name__)
 
 MILLISECONDS = 1000.0
+TRACE = "x-gateway-trace"
+COST = "x-gateway-cost"
+NOTHING: frozenset[str] = frozenset()
+COUNTED = frozenset({"cost"})
+TRACED = frozenset({"cost", "trace"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Outcome:
     data: Any
     errors: list[GraphQLError]
     executed: bool
-    trace: list[TracedRequest] | None
+    extensions: dict[str, Any]
     _written: bytes | None = None
 
     def body(self, request_id: str) -> bytes:
@@ -65,8 +70,8 @@ class Outcome:
         body: dict[str, Any] = {"data": self.data} if self.executed else {}
         if self.errors:
             body["errors"] = present(self.errors, request_id)
-        if self.trace is not None:
-            body["extensions"] = {"trace": _shown(self.trace)}
+        if self.extensions:
+            body["extensions"] = self.extensions
         written = msgspec.json.encode(body)
         if not self.errors:
             self._written = written
@@ -119,15 +124,15 @@ class GraphQLEndpoint:
 
     async def _outcome(self, request: Request, parameters: Parameters, request_id: str) -> Outcome:
         """Execute the operation, or wait for the same query that runs already."""
-        deadline, traced = self._deadline(request), self._traced(request)
+        deadline, asked = self._deadline(request), self._asked(request)
 
         async def start() -> Outcome:
-            call = Call.lasting(deadline, request_id=request_id, traced=traced)
-            return await self._execute(parameters, call, read_only=request.method == "GET")
+            call = Call.lasting(deadline, request_id=request_id, traced=bool(asked))
+            return await self._execute(parameters, call, asked, read_only=request.method == "GET")
 
         kind = self._executor.kind(parameters.query or "", parameters.operation_name)
         try:
-            if traced or kind is not OperationType.QUERY:
+            if asked or kind is not OperationType.QUERY:
                 return await start()
             variables = msgspec.json.encode(parameters.variables, order="deterministic")
             key = (parameters.query, parameters.operation_name, variables, deadline)
@@ -135,7 +140,9 @@ class GraphQLEndpoint:
         except NotAllowed as exc:
             raise _not_allowed(exc) from exc
 
-    async def _execute(self, parameters: Parameters, call: Call, *, read_only: bool) -> Outcome:
+    async def _execute(
+        self, parameters: Parameters, call: Call, asked: frozenset[str], *, read_only: bool
+    ) -> Outcome:
         context = self._make_context(call)
         try:
             answer = await self._executor.execute(
@@ -148,7 +155,8 @@ class GraphQLEndpoint:
         finally:
             context.close()
         partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
-        return Outcome(answer.data, [*answer.errors, *partial], answer.executed, call.trace)
+        extensions = _extensions(asked, call.trace or [], answer)
+        return Outcome(answer.data, [*answer.errors, *partial], answer.executed, extensions)
 
     def _deadline(self, request: Request) -> float:
         asked = request.headers.get("x-request-timeout-ms", "")
@@ -156,8 +164,11 @@ class GraphQLEndpoint:
             return self._settings.deadline
         return min(self._settings.deadline, int(asked) / MILLISECONDS)
 
-    def _traced(self, request: Request) -> bool:
-        return self._settings.traces and request.headers.get("x-gateway-trace") == "1"
+    def _asked(self, request: Request) -> frozenset[str]:
+        """Tell which extensions the client asks for: a trace comes with the cost."""
+        if self._settings.traces and request.headers.get(TRACE) == "1":
+            return TRACED
+        return COUNTED if request.headers.get(COST) == "1" else NOTHING
 
 
 def _not_allowed(error: NotAllowed) -> Refusal:
@@ -172,9 +183,21 @@ def _answered(outcome: Outcome, request_id: str, media_type: str) -> Response:
     return _response(outcome.body(request_id), status, media_type)
 
 
-def _shown(trace: list[TracedRequest]) -> dict[str, Any]:
-    """Show what an operation cost; what was shared with another operation does not count."""
-    return {"upstreamRequests": sum(not request.shared for request in trace), "upstream": trace}
+def _extensions(asked: frozenset[str], trace: list[TracedRequest], answer: Answer) -> dict[str, Any]:
+    """Show what an operation might have cost and what it did; what was shared with another does not count."""
+    found: dict[str, Any] = {}
+    if asked:
+        made = sum(not request.shared for request in trace)
+        found["cost"] = {"requested": _requested(answer), "actual": {"upstreamRequests": made}}
+    if "trace" in asked:
+        found["trace"] = {"upstreamRequests": made, "upstream": trace}
+    return found
+
+
+def _requested(answer: Answer) -> dict[str, int] | None:
+    """Show the bounds of an operation; None where they were not computed."""
+    cost = answer.cost
+    return None if cost is None else {"upstreamRequests": cost.requests, "nodes": cost.nodes}
 
 
 def _refused(refusal: Refusal, request_id: str) -> Response:

@@ -6,6 +6,7 @@ The protocols are strawberry's. The older graphql-ws protocol is not served: it 
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,8 @@ from strawberry.types import ExecutionResult
 from gateway.context import RequestContext
 from gateway.transport.call import Call
 from resolvers.errors import present
+from resolvers.execution.checking import Checking
+from resolvers.execution.executor import Executor
 
 EVENT_STREAM = "text/event-stream"
 LIFE = 3600.0
@@ -36,7 +39,10 @@ MOST_SUBSCRIPTIONS = 20
 class LiveEndpoint(GraphQL[RequestContext, None]):
     """The ASGI application behind `/graphql` for WebSockets and event streams."""
 
-    def __init__(self, schema: Schema, make_context: Callable[[Call], RequestContext]) -> None:
+    def __init__(
+        self, schema: Schema, executor: Executor, make_context: Callable[[Call], RequestContext]
+    ) -> None:
+        schema.extensions = (*schema.extensions, partial(Checking, executor))
         super().__init__(
             schema,
             graphql_ide=None,

@@ -1,8 +1,8 @@
 """The upload page of the demo: files are dropped on it, sent to the store, and carried where they belong.
 
-The script, `static/upload/upload.js`, holds Uppy and is built by `tests/tooling/uppy`. It asks the gateway's endpoint as
-any client does: it announces the files, sends the bytes straight to the store, finalizes, and lists the files of the
-chosen place. So the store's public endpoint is the one other origin that the page may send requests to.
+The script, `static/upload/upload.js`, holds Uppy and is built by `tests/tooling/uppy`. It asks the gateway's endpoint
+as any client does: it announces the files, sends the bytes straight to the store, finalizes, and lists the files of
+the chosen place. So the store's public endpoint is the one other origin that the page may send requests to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _PAGE = """<!doctype html>
       </p>
     </header>
     <main>
-      <noscript>This page needs JavaScript. The <a href="/schema.graphql">schema</a> tells how to upload without.</noscript>
+      <noscript>Without JavaScript there is the <a href="/schema.graphql">schema</a> to read.</noscript>
       <form id="choices">
         <p>
           <label for="place">Where the files go</label>
@@ -46,9 +46,9 @@ _PAGE = """<!doctype html>
         </p>
         <fieldset id="methods">
           <legend>How they are sent to the store</legend>
-          <label><input type="radio" name="method" value="PUT" checked> PUT: one request, exactly these bytes, once</label>
+          <label><input type="radio" name="method" value="PUT" checked> PUT: one request, these very bytes</label>
           <label><input type="radio" name="method" value="POST"> POST: an HTML form with a signed policy</label>
-          <label><input type="radio" name="method" value="MULTIPART"> MULTIPART: in parts, can be paused and resumed</label>
+          <label><input type="radio" name="method" value="MULTIPART"> MULTIPART: in parts, with a pause</label>
         </fieldset>
       </form>
       <div id="drop"></div>
@@ -61,7 +61,12 @@ _PAGE = """<!doctype html>
         <h2 id="files-title">Files there</h2>
         <table aria-labelledby="files-title">
           <thead>
-            <tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col">Size</th><th scope="col">Created</th></tr>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">Type</th>
+              <th scope="col">Size</th>
+              <th scope="col">Created</th>
+            </tr>
           </thead>
           <tbody id="files"></tbody>
         </table>
@@ -105,7 +110,11 @@ PLACES = (
     ),
     Place("CRM note (EspoCRM)", {"entity": _NOTE}, {"record": {"entity": _NOTE}}),
     Place("Library of 2025 (Arrhes)", {"library": _LIBRARY}, {"library": _LIBRARY}),
-    Place("Message (Direct Mail, which takes no uploads)", {"message": _MESSAGE}, {"record": {"message": _MESSAGE}}),
+    Place(
+        "Message (Direct Mail, which takes no uploads)",
+        {"message": _MESSAGE},
+        {"record": {"message": _MESSAGE}},
+    ),
 )
 """The places of the demo: one record of the sandbox for each of its systems."""
 

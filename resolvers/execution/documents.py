@@ -20,7 +20,12 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.validation import NoSchemaIntrospectionCustomRule, specified_rules
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from gateway.domain.limits import Limits
+from resolvers.execution.cost import sizing_variables
+from resolvers.execution.shape import check_shape, refusal
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -66,6 +71,8 @@ class Document:
     fragments: dict[str, FragmentDetails] = field(default_factory=dict)
     conditions: list[str] = field(default_factory=list)
     """The variables that `@skip` and `@include` use: a plan holds for one set of their values."""
+    sizes: list[str] = field(default_factory=list)
+    """The variables that its cost depends on."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Find the operation that is meant; None where the name is wrong or one is needed."""
@@ -85,13 +92,22 @@ def mark_one_of(schema: GraphQLSchema) -> None:
             found.is_one_of = True
 
 
-def check_document(schema: GraphQLSchema, text: str, *, suggestions: bool) -> Document:
-    """Parse and validate a document; ``suggestions`` are the "did you mean" of its errors."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What documents may be like; ``suggestions`` are the "did you mean" of errors, with all that they give away."""
+
+    limits: Limits = field(default_factory=Limits)
+    suggestions: bool = True
+    introspection: bool = True
+
+
+def check_document(schema: GraphQLSchema, text: str, rules: Rules) -> Document:
+    """Parse, measure and validate a document. What is over a limit is not validated: that takes longest."""
     try:
-        ast = parse(text)
+        ast = parse(text, max_tokens=rules.limits.tokens)
     except GraphQLError as error:
-        return Document(len(text), None, [error.with_traceback(None)])
-    errors = validate(schema, ast, hide_suggestions=not suggestions)
+        return Document(len(text), None, [_syntax_error(error, rules.limits)])
+    errors = check_shape(ast, rules.limits) or _validate(schema, ast, rules)
     if errors:
         return Document(len(text), ast, errors)
     document = Document(len(text), ast, [])
@@ -101,7 +117,20 @@ def check_document(schema: GraphQLSchema, text: str, *, suggestions: bool) -> Do
         elif isinstance(definition, FragmentDefinitionNode):
             document.fragments[definition.name.value] = FragmentDetails(definition)
     visit(ast, _Conditions(document.conditions))
+    document.sizes.extend(sizing_variables(ast))
     return document
+
+
+def _syntax_error(error: GraphQLError, limits: Limits) -> GraphQLError:
+    """Tell a document that is too long from one that is wrong; graphql-core has one error for both."""
+    if f"more than {limits.tokens} tokens" in error.message:
+        return refusal(f"The document has more than {limits.tokens:,} tokens, which is the limit.")
+    return error.with_traceback(None)
+
+
+def _validate(schema: GraphQLSchema, ast: DocumentNode, rules: Rules) -> list[GraphQLError]:
+    extra = [] if rules.introspection else [NoSchemaIntrospectionCustomRule]
+    return validate(schema, ast, [*specified_rules, *extra], hide_suggestions=not rules.suggestions)
 
 
 class _Conditions(Visitor):

@@ -11,11 +11,14 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import RequestContext
-from gateway.domain.errors import GatewayError
-from resolvers.execution.documents import Document, Remembered, check_document, mark_one_of
+from gateway.domain.errors import GatewayError, TooComplex
+from gateway.domain.limits import Limits
+from resolvers.execution.cost import Cost, Estimate, over, size_of
+from resolvers.execution.documents import Document, Remembered, Rules, check_document, mark_one_of
 from resolvers.execution.fields import NotCompilable
 from resolvers.execution.projection import Compiler, Project
 from resolvers.execution.run import Run, located, placed
+from resolvers.execution.shape import refusal
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +27,11 @@ MOST_DOCUMENTS = 1_000_000
 MOST_PLANS = 2_000_000
 """The same of plans: a document has one for each operation and each set of values of its conditions."""
 
+MOST_COSTS = 2_000_000
+"""The same of costs: an operation has one for each set of sizes and conditions."""
+
 PlanKey = tuple[Document, str | None, tuple[Any, ...]]
+CostKey = tuple[Document, str | None, tuple[Any, ...], tuple[Any, ...]]
 
 
 class NotAllowed(Exception):
@@ -37,23 +44,43 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation gave; ``executed`` is False for a request error, which has no data at all."""
+    """What an operation gave; ``executed`` is False for a request error, which has no data at all.
+
+    ``cost`` is what the operation might have cost, as far as that was found out.
+    """
 
     data: Any
     errors: list[GraphQLError]
     executed: bool
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An operation that may be executed: its document, its node, its variables, and what it may cost."""
+
+    document: Document
+    operation: OperationDefinitionNode
+    values: VariableValues
+    cost: Cost
 
 
 class Executor:
     """Executes documents of one schema; remembers a bounded number of documents and plans."""
 
-    def __init__(self, schema: Schema, *, suggestions: bool = True) -> None:
-        self._suggestions = suggestions
+    def __init__(self, schema: Schema, rules: Rules | None = None) -> None:
+        self._rules = rules or Rules()
         self._strawberry = schema
         self._schema = schema._schema  # noqa: SLF001 - strawberry has no other door to its types
         mark_one_of(self._schema)
         self._documents: Remembered[str, Document] = Remembered(MOST_DOCUMENTS)
         self._plans: Remembered[PlanKey, Project | None] = Remembered(MOST_PLANS)
+        self._costs: Remembered[CostKey, Cost | TooComplex] = Remembered(MOST_COSTS)
+
+    @property
+    def limits(self) -> Limits:
+        """What one operation may ask for."""
+        return self._rules.limits
 
     async def execute(
         self,
@@ -66,23 +93,70 @@ class Executor:
     ) -> Answer:
         """Execute one operation of a document. Raises NotAllowed for a mutation where only reading is."""
         document = self._document(text)
+        operation = document.operation(operation_name)
+        if operation is not None:
+            _check_kind(operation, read_only=read_only)
+        checked = self.check(text, variables, operation_name)
+        if isinstance(checked, Answer):
+            return checked
+        project = self._plan(checked, operation_name)
+        answer = await self._run(project, context, checked) if project else None
+        return answer or await self._interpret(checked, operation_name, variables, context)
+
+    def check(
+        self, text: str, variables: dict[str, Any] | None, operation_name: str | None
+    ) -> Checked | Answer:
+        """Check an operation against the schema and the limits, or give the answer that refuses it.
+
+        No upstream request. The work is done once for each document, and once for each set of sizes of its variables.
+        """
+        document = self._document(text)
         if document.errors:
             return Answer(None, document.errors, executed=False)
         operation = document.operation(operation_name)
         if operation is None:
             return _refused("`operationName` must name one operation of the document.")
-        _check_kind(operation, read_only=read_only)
         values = get_variable_values(
             self._schema,
             operation.variable_definitions or (),
             variables or {},
-            hide_suggestions=not self._suggestions,
+            hide_suggestions=not self._rules.suggestions,
         )
         if isinstance(values, list):
             return Answer(None, values, executed=False)
-        project = self._plan(document, operation, operation_name, values)
-        answer = await self._run(project, context, values) if project else None
-        return answer or await self._interpret(document, operation_name, variables, context)
+        return self._affordable(document, operation, operation_name, values)
+
+    def _affordable(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        operation_name: str | None,
+        values: VariableValues,
+    ) -> Checked | Answer:
+        """Refuse an operation that may cost too much."""
+        given = values.coerced
+        conditions = tuple([given.get(name) for name in document.conditions])
+        sizes = tuple([size_of(given.get(name)) for name in document.sizes])
+        cost = self._costs.get(
+            (document, operation_name, conditions, sizes),
+            lambda: self._estimated(document, operation, values),
+            document.size,
+        )
+        if isinstance(cost, TooComplex):
+            return Answer(None, [refusal(cost.message, operation)], executed=False)
+        excess = over(cost, self._rules.limits)
+        if excess is not None:
+            return Answer(None, [refusal(excess, operation)], executed=False, cost=cost)
+        return Checked(document, operation, values, cost)
+
+    def _estimated(
+        self, document: Document, operation: OperationDefinitionNode, values: VariableValues
+    ) -> Cost | TooComplex:
+        try:
+            return Estimate(self._schema, document.fragments, operation, values).cost()
+        except (TooComplex, RecursionError) as exc:
+            deep = "The operation is nested too deeply."
+            return TooComplex(exc.message if isinstance(exc, TooComplex) else deep)
 
     def kind(self, text: str, operation_name: str | None) -> OperationType | None:
         """Tell the kind of the operation that would be executed; None where there is none."""
@@ -90,22 +164,15 @@ class Executor:
         return operation.operation if operation else None
 
     def _document(self, text: str) -> Document:
-        return self._documents.get(
-            text, lambda: check_document(self._schema, text, suggestions=self._suggestions), len(text)
-        )
+        return self._documents.get(text, lambda: check_document(self._schema, text, self._rules), len(text))
 
-    def _plan(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        operation_name: str | None,
-        values: VariableValues,
-    ) -> Project | None:
+    def _plan(self, checked: Checked, operation_name: str | None) -> Project | None:
         """Give the compiled plan; None where graphql-core has to execute."""
+        document, values = checked.document, checked.values
         conditions = tuple(values.coerced.get(name) for name in document.conditions)
         return self._plans.get(
             (document, operation_name, conditions),
-            lambda: self._compiled(document, operation, values),
+            lambda: self._compiled(document, checked.operation, values),
             document.size,
         )
 
@@ -119,9 +186,11 @@ class Executor:
         except (NotCompilable, GraphQLError, RecursionError):
             return None  # an error that the document has on its way is graphql-core's to word
 
-    async def _run(self, project: Project, context: RequestContext, values: VariableValues) -> Answer | None:
+    async def _run(self, project: Project, context: RequestContext, checked: Checked) -> Answer | None:
         """Run a plan; None where a value did not fit and graphql-core has to find out why."""
-        run = Run(context, values, self._strawberry.config, self._strawberry.schema_converter.scalar_registry)
+        run = Run(
+            context, checked.values, self._strawberry.config, self._strawberry.schema_converter.scalar_registry
+        )
         try:
             data = project(None, run)
             await run.settle()
@@ -130,11 +199,11 @@ class Executor:
             return None
         finally:
             run.abandon()
-        return Answer(data, located(run.failures, data), executed=True)
+        return Answer(data, located(run.failures, data), executed=True, cost=checked.cost)
 
     async def _interpret(
         self,
-        document: Document,
+        checked: Checked,
         operation_name: str | None,
         variables: dict[str, Any] | None,
         context: RequestContext,
@@ -143,17 +212,17 @@ class Executor:
         context.partial.clear()
         outcome = execute(
             self._schema,
-            cast("DocumentNode", document.ast),
+            cast("DocumentNode", checked.document.ast),
             context_value=context,
             variable_values=variables,
             operation_name=operation_name,
             executor_class=StrawberryGraphQLCoreExecutionContext,
-            hide_suggestions=not self._suggestions,
+            hide_suggestions=not self._rules.suggestions,
         )
         result = await outcome if isawaitable(outcome) else outcome
         errors = [_replaced(error) for error in result.errors or ()]
         executed = result.data is not None or any(error.path for error in errors)
-        return Answer(result.data, errors, executed)
+        return Answer(result.data, errors, executed, checked.cost)
 
 
 def _replaced(error: GraphQLError) -> GraphQLError:

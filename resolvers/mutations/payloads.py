@@ -19,7 +19,10 @@ MOST_ITEMS = 50
 ROOT = object()
 """The value of `query` in payloads: anything but null, since the root has no value of its own."""
 
-KEY = "1 to 255 characters of your choice: for 24 hours the same request with the same key is not done again."
+KEY = (
+    "1 to 255 characters of your choice: for 24 hours the same request with the same key is answered as the first "
+    "time, with its user errors, and not done again. To try again what failed, make a new key."
+)
 
 Show = Callable[[Outcome], Awaitable[Any]]
 
@@ -65,7 +68,8 @@ class Write:
 
     ``field`` is what errors of the input are about: its list, and ``count`` its length, or what there is one of, and
     ``count`` is None. ``do`` does the work and ``show`` loads what came out of one item. A write that is not
-    ``repeatable`` is never done twice, even where its process died half-way.
+    ``repeatable`` is never done twice, even where its process died half-way. One that does not ``keep_failures`` is
+    done again for those who ask again after it failed, because doing it twice has no second effect anyway.
     """
 
     operation: str
@@ -74,6 +78,7 @@ class Write:
     do: Callable[[], Awaitable[Sequence[Outcome]]]
     show: Show
     repeatable: bool = True
+    keep_failures: bool = True
 
 
 async def write(info: Info, arguments: Keyed, work: Write) -> Payload:
@@ -82,7 +87,12 @@ async def write(info: Info, arguments: Keyed, work: Write) -> Payload:
     try:
         check_count(work.field, 1 if work.count is None else work.count)
         outcomes = await context.writer.write(
-            work.operation, arguments.idempotency_key, repr(arguments), work.do, repeatable=work.repeatable
+            work.operation,
+            arguments.idempotency_key,
+            repr(arguments),
+            work.do,
+            repeatable=work.repeatable,
+            keep_failures=work.keep_failures,
         )
     except GatewayError as exc:
         return refusal(exc, context, 1 if work.count is None else work.count)

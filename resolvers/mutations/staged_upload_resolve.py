@@ -10,6 +10,7 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.refs import Ref
 from gateway.writes import Outcome
 from resolvers.connections import given
+from resolvers.mutations.items import STORED_FILE, identified
 from resolvers.mutations.payloads import KEY, MutationPayload, Payload, Write, uploads_of, write
 from resolvers.types.node import Info, resolved
 from resolvers.types.staged_upload import StagedUpload, find_upload
@@ -48,7 +49,7 @@ async def staged_upload_resolve(
         try:
             upload = await find_upload(Ref.from_id(input.id), info)
             result = given(input.result)
-            ref = None if result is None else Ref.from_id(result)
+            ref = None if result is None else identified(result, STORED_FILE)
             await uploads_of(info).resolve(upload.ticket.id, info.context.writer.tenant, ref)
         except GatewayError as exc:
             return [Outcome(error=exc)]

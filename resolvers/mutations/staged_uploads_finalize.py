@@ -70,7 +70,14 @@ async def staged_uploads_finalize(
     async def show(outcome: Outcome) -> Any:
         return await find_upload(Ref.from_id(outcome.id or ""), info)
 
-    work = Write(operation="stagedUploadsFinalize", field="uploads", count=len(input.uploads), do=do, show=show)
+    work = Write(
+        operation="stagedUploadsFinalize",
+        field="uploads",
+        count=len(input.uploads),
+        do=do,
+        show=show,
+        keep_failures=False,
+    )
     return await write(info, input, work)
 
 

@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from gateway.domain import model
 from gateway.domain.refs import Ref, RefType
-from resolvers.execution.documents import check_document
+from resolvers.execution.documents import Rules, check_document
 from resolvers.execution.executor import Executor
 from resolvers.execution.projection import Compiler
 from tests.execution.comparison import CORE, SCHEMA, by_core
@@ -66,7 +66,7 @@ def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
 def test_compile(benchmark: BenchmarkFixture, query: str) -> None:
     """Make the plan of a document that is parsed and validated."""
     # given
-    document = check_document(CORE, QUERIES[query], suggestions=False)
+    document = check_document(CORE, QUERIES[query], Rules(suggestions=False))
     operation = document.operation(None)
     assert operation is not None
 

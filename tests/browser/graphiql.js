@@ -8,17 +8,12 @@
 //               answer as the page shows it
 //   opened      the names of the panels and dialogs that opened
 //   violations  what axe-core finds serious or critical, with the first element of each
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { checkAccessibility, visitWith, watchErrors } from "./watch.js";
 
-import { chromium } from "playwright-core";
-
-const TIMEOUT_MS = 20_000;
 const PANELS = ["Show Documentation Explorer", "Show History", "Show GraphiQL Explorer"];
 const DIALOGS = ["Open short keys dialog", "Open settings dialog"];
 
 const [origin] = process.argv.slice(2);
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const report = { failures: [], foreign: [], opened: [], runs: [], violations: [] };
 
 async function watch(page) {
@@ -30,12 +25,7 @@ async function watch(page) {
     report.foreign.push(address);
     return route.abort();
   });
-  page.on("pageerror", (error) => report.failures.push(`thrown: ${error.message}`));
-  page.on("console", (message) => {
-    if (message.type() === "error") {
-      report.failures.push(`console: ${message.text()}`);
-    }
-  });
+  watchErrors(page, report.failures);
 }
 
 async function runTab(page, tab) {
@@ -64,49 +54,31 @@ async function shownResponse(page) {
   return shown.jsonValue();
 }
 
-async function checkAccessibility(page, state) {
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => window.axe.run());
-  for (const { id, impact, nodes } of violations) {
-    if (impact === "serious" || impact === "critical") {
-      report.violations.push(`${state}: ${id} (${impact}), ${nodes.length} times: ${nodes[0].html.slice(0, 200)}`);
-    }
-  }
-}
-
 async function visit(page) {
   await page.goto(`${origin}/graphql`);
   await page.locator(".graphiql-execute-button").waitFor();
-  await checkAccessibility(page, "on arrival");
+  await checkAccessibility(page, "on arrival", report.violations);
   for (const tab of await page.locator(".graphiql-tab .graphiql-tab-button").all()) {
     await runTab(page, tab);
   }
-  await checkAccessibility(page, "with an answer");
+  await checkAccessibility(page, "with an answer", report.violations);
   for (const panel of PANELS) {
     await page.getByRole("button", { name: panel }).click();
     await page.locator(".graphiql-plugin").waitFor();
-    await checkAccessibility(page, panel);
+    await checkAccessibility(page, panel, report.violations);
     report.opened.push(panel);
   }
   for (const dialog of DIALOGS) {
     await page.getByRole("button", { name: dialog }).click();
     await page.getByRole("dialog").waitFor();
-    await checkAccessibility(page, dialog);
+    await checkAccessibility(page, dialog, report.violations);
     await page.keyboard.press("Escape");
     report.opened.push(dialog);
   }
 }
 
-const browser = await chromium.launch({
-  args: ["--no-sandbox", "--disable-dev-shm-usage"],
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-});
-try {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(TIMEOUT_MS);
+await visitWith(async (page) => {
   await watch(page);
   await visit(page);
-} finally {
-  await browser.close();
-}
+});
 console.log(JSON.stringify(report, null, 2));

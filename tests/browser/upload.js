@@ -1,11 +1,12 @@
 // Uploads files on the upload page in Chromium, and prints what happened as one JSON object:
 //
-//   node upload.js http://127.0.0.1:8000 put.bin post.bin killed.bin paused.bin
+//   node upload.js http://127.0.0.1:8000 put.pdf post.pdf broken.pdf killed.pdf paused.pdf
 //
 //   foreign     requests to another origin than the gateway's and the store's
 //   failures    errors the page threw, and what it wrote to the console as an error (what its policy refuses, too)
 //   refused     what the page says of a file for a place that takes none
 //   states      {file: [state]}: what the row of each upload went through
+//   links       where the links to GraphiQL, and from there back, led to
 //   listed      {file: title}: the title of the list that shows the file
 //   sent        {file: [request]} that went to the store: "PUT", "POST", "PUT part 2", with "failed" behind where it did
 //   violations  what axe-core finds serious or critical, with the first element of each
@@ -13,11 +14,8 @@ import { basename } from "node:path";
 
 import { checkAccessibility, visitWith, watchErrors } from "./watch.js";
 
-const THROTTLED = { downloadThroughput: -1, latency: 0, offline: false, uploadThroughput: 6_000_000 };
-const FREE = { ...THROTTLED, uploadThroughput: -1 };
-
-const [origin, put, post, killed, paused] = process.argv.slice(2);
-const report = { failures: [], foreign: [], listed: {}, refused: "", sent: {}, states: {}, violations: [] };
+const [origin, put, post, broken, killed, paused] = process.argv.slice(2);
+const report = { failures: [], foreign: [], links: [], listed: {}, refused: "", sent: {}, states: {}, violations: [] };
 let current = "";
 
 function watchRequests(page, store) {
@@ -61,7 +59,7 @@ async function drop(page, path) {
   await page.evaluate((name) => {
     const note = window[`note_${name.replace(/\W/g, "_")}`];
     new MutationObserver(() => {
-      const row = [...document.querySelectorAll("#uploads li")].find((each) => each.textContent.includes(name));
+      const row = [...document.querySelectorAll("#uploads li")].find((each) => each.querySelector("strong").textContent === name);
       if (row && row.dataset.state !== row.dataset.noted) {
         row.dataset.noted = row.dataset.state;
         note(row.dataset.state);
@@ -80,6 +78,15 @@ async function arrive(page, path) {
   report.listed[name] = await page.locator("#files-title").innerText();
 }
 
+// The only request breaks, so the page gives up until the person asks for another try.
+async function breakAndRetry(page, path) {
+  const store = /[?&]X-Amz-Signature=/;
+  await page.route(store, (route) => route.abort("connectionreset"), { times: 1 });
+  await drop(page, path);
+  await page.getByRole("button", { name: `Retry ${basename(path)}` }).click();
+  await arrive(page, path);
+}
+
 // The connection breaks while the second part is on its way, once. The browser's own preflights are not made while
 // requests are looked at, so this is no test of those.
 async function loseOnePart(page) {
@@ -90,26 +97,40 @@ async function loseOnePart(page) {
   });
 }
 
-async function pauseAndResume(page, path, network) {
-  await network.send("Network.emulateNetworkConditions", THROTTLED);
+// The first two parts get no further until the person pauses, and so the page gives them up; the third has arrived.
+async function pauseAndResume(page, path) {
+  const held = /[?&]partNumber=[12](&|$)/;
+  await page.route(held, () => undefined);
   const arrived = page.waitForEvent("requestfinished", (request) => request.url().includes("partNumber="));
   await drop(page, path);
   await arrived;
   await page.getByRole("button", { name: `Pause ${basename(path)}` }).click();
+  await page.locator('#uploads li[data-state="paused"]').waitFor();
   await checkAccessibility(page, "paused", report.violations);
-  await network.send("Network.emulateNetworkConditions", FREE);
+  await page.unroute(held);
   await page.getByRole("button", { name: `Resume ${basename(path)}` }).click();
   await arrive(page, path);
 }
 
 async function beRefused(page, path) {
   const name = `refused-${basename(path)}`;
+  current = name;
+  report.sent[name] = [];
   await choose(page, "Message (Direct Mail, which takes no uploads)", "PUT");
   const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.locator("#drop button").click()]);
   await chooser.setFiles({ buffer: Buffer.from("refused"), mimeType: "text/plain", name });
   const row = page.locator('#uploads li[data-state="ended"]', { hasText: name });
   await row.waitFor();
   report.refused = await row.innerText();
+}
+
+async function followLinks(page) {
+  await page.getByRole("link", { name: "Ask with GraphiQL" }).click();
+  await page.locator(".graphiql-execute-button").waitFor();
+  report.links.push(new URL(page.url()).pathname);
+  await page.getByRole("link", { name: "Upload files" }).click();
+  await page.locator("#files tr").first().waitFor();
+  report.links.push(new URL(page.url()).pathname);
 }
 
 await visitWith(async (page) => {
@@ -125,13 +146,16 @@ await visitWith(async (page) => {
   await choose(page, "Case CASE-1001, for both parties (Decisiv)", "POST");
   await drop(page, post);
   await arrive(page, post);
+  await choose(page, "Library of 2025 (Arrhes)", "PUT");
+  await breakAndRetry(page, broken);
   await choose(page, "Library of 2025 (Arrhes)", "MULTIPART");
-  await pauseAndResume(page, paused, await page.context().newCDPSession(page));
+  await pauseAndResume(page, paused);
   await choose(page, "CRM note (EspoCRM)", "MULTIPART");
   await loseOnePart(page);
   await drop(page, killed);
   await arrive(page, killed);
   await beRefused(page, put);
   await checkAccessibility(page, "with uploads", report.violations);
+  await followLinks(page);
 });
 console.log(JSON.stringify(report, null, 2));

@@ -22,7 +22,6 @@ import asyncio
 import threading
 import traceback
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -48,7 +47,7 @@ from tests.conformance.answers import (
     parent_of,
     ref_of,
 )
-from tests.conformance.comparison import differences
+from tests.conformance.comparison import changed, differences
 from tests.conformance.rewriting import add_unknown_fields, without_field
 from tests.conformance.subject import (
     HOSTILE_ID,
@@ -160,7 +159,7 @@ class AdapterSuite:
         # given
         first, second = samples.known[:2]
         missing = samples.missing
-        too_long = replace(first, key=(*first.key, "more"))
+        too_long = changed(first, key=(*first.key, "more"))
 
         # when
         entries = await fetched(subject, [first, missing, second, too_long])
@@ -204,7 +203,7 @@ class AdapterSuite:
         # given
         assert not samples.hostile_name.isascii(), "the sample has no letter outside ASCII"
         assert {"/"} < set(samples.hostile_name) & set("/\"'"), "the sample has no slash and quote"
-        hostile_id = replace(samples.known[0], key=(*samples.known[0].key[:-1], HOSTILE_ID))
+        hostile_id = changed(samples.known[0], key=(*samples.known[0].key[:-1], HOSTILE_ID))
 
         # when
         named = entry((await fetched(subject, [samples.hostile]))[0])

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.base import Listing, each
 from gateway.upstreams.steps.arrhes import Requests
 from gateway.upstreams.wire.arrhes import Noun, WireFile
+from tests.conformance.comparison import changed
 from tests.conformance.troubles import CANARY
 
 Outcome = Entry | GatewayError
@@ -40,7 +40,7 @@ def editing_files(**changes: Callable[[File], object]) -> type[ArrhesAdapter]:
     def edit(one: Outcome) -> Outcome:
         if not isinstance(one, File):
             return one
-        return replace(one, **{name: change(one) for name, change in changes.items()})  # type: ignore[arg-type]
+        return changed(one, **{name: change(one) for name, change in changes.items()})  # type: ignore[arg-type]
 
     return editing(edit)
 
@@ -167,7 +167,7 @@ def reading(shape: type[WireFile]) -> type[ArrhesAdapter]:
 
     class Reading(Requests):
         async def one(self, noun: Noun[Any], native_id: str, call: Call) -> Any:
-            return await super().one(replace(noun, shape=shape), native_id, call)
+            return await super().one(changed(noun, shape=shape), native_id, call)
 
     return asking(Reading)
 
@@ -213,22 +213,22 @@ def unknown(one: Outcome) -> Outcome | None:
 
 def elsewhere(one: Outcome) -> Outcome:
     """Give a reference that isn't the one that was asked for."""
-    return one if isinstance(one, GatewayError) else replace(one, ref=replace(one.ref, source="elsewhere"))
+    return one if isinstance(one, GatewayError) else changed(one, ref=changed(one.ref, source="elsewhere"))
 
 
 def renamed(one: Listing | GatewayError) -> Listing | GatewayError:
     """List other names than single entries have."""
     if not isinstance(one, Tree):
         return one
-    return replace(one, all_files=tuple(replace(file, name=file.name.upper()) for file in one.all_files))
+    return changed(one, all_files=tuple(changed(file, name=file.name.upper()) for file in one.all_files))
 
 
 def disowned(one: Listing | GatewayError) -> Listing | GatewayError:
     """List files that say they stand in another library."""
     if not isinstance(one, Tree):
         return one
-    library = replace(one.library, ref=replace(one.library.ref, key=("elsewhere", "1")))
-    return replace(one, all_files=tuple(replace(file, library=library) for file in one.all_files))
+    library = changed(one.library, ref=changed(one.library.ref, key=("elsewhere", "1")))
+    return changed(one, all_files=tuple(changed(file, library=library) for file in one.all_files))
 
 
 def unmarked(one: Listing | GatewayError) -> Listing | GatewayError:
@@ -243,7 +243,7 @@ def rootless(one: Listing | GatewayError) -> Listing | GatewayError:
     """Lose the folders that hang on nothing."""
     if not isinstance(one, Tree):
         return one
-    return replace(one, folders=tuple(folder for folder in one.folders if folder.parent_ref is None))
+    return changed(one, folders=tuple(folder for folder in one.folders if folder.parent_ref is None))
 
 
 def circular(one: Listing | GatewayError) -> Listing | GatewayError:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 
 from gateway.domain.changes import UploadItem
 from gateway.domain.errors import BadInput, GatewayError, TooLarge, Unavailable
@@ -12,6 +11,7 @@ from gateway.transport.call import Call
 from gateway.transport.exchange import Request
 from gateway.upstreams.base import Note, OpenBytes
 from gateway.upstreams.espocrm import NOTED, EspoCrmAdapter
+from tests.conformance.comparison import changed
 from tests.conformance.troubles import CANARY
 from tests.upstreams.espocrm_source import attachment_ref
 
@@ -53,7 +53,7 @@ class Mending(EspoCrmAdapter):
 
     async def upload(self, item: UploadItem, bytes_of: OpenBytes, call: Call, note: Note) -> Ref:
         """Leave no slash."""
-        return await super().upload(replace(item, name=item.name.replace("/", "_")), bytes_of, call, note)
+        return await super().upload(changed(item, name=item.name.replace("/", "_")), bytes_of, call, note)
 
 
 def failing(error: Callable[[GatewayError], GatewayError]) -> type[EspoCrmAdapter]:
@@ -102,7 +102,7 @@ class Littering(EspoCrmAdapter):
             async with bytes_of() as chunks:
                 yield (chunk async for chunk in chunks if not chunk)
 
-        await super().upload(replace(item, size=0), nothing, call, note)
+        await super().upload(changed(item, size=0), nothing, call, note)
         return await super().upload(item, bytes_of, call, note)
 
 

@@ -1,14 +1,25 @@
 """Compares what two answers of a source say about one thing."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from gateway.domain.model import Entry
 
 UNKNOWN_FIELD = "fieldOfALaterVersion"
 """The name of what the suite adds to answers; a mapping that an adapter keeps as it came may hold it."""
 
+LINKS = frozenset({"branch", "folder"})
+"""What links objects that were loaded together."""
 NOTHING: tuple[object, ...] = (None, "", (), {}, [])
+
+
+def changed(one: Any, **changes: Any) -> Any:
+    """Copy a domain object or a dataclass with other values."""
+    make = msgspec.structs.replace if isinstance(one, msgspec.Struct) else replace
+    return make(one, **changes)
 
 
 def differences(listed: Entry, fetched: Entry, varying: frozenset[str] = frozenset()) -> list[str]:
@@ -32,11 +43,11 @@ def values_of(entry: object, prefix: str = "") -> Iterator[tuple[str, object]]:
 
     What takes no part in equality is left out; a missing object gives None under its own name alone.
     """
-    for one in fields(entry):  # type: ignore[arg-type]
-        value, path = getattr(entry, one.name), prefix + one.name
-        if not one.compare:
+    for name in getattr(entry, "__struct_fields__", ()):
+        value, path = getattr(entry, name), prefix + name
+        if name in LINKS:
             continue
-        if is_dataclass(value):
+        if isinstance(value, msgspec.Struct):
             yield from values_of(value, f"{path}.")
         else:
             yield path, _known(value)

@@ -1,6 +1,5 @@
 """Tests of what the suite calls equal."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from gateway.domain.details import DecisivDetails, Sender
 from gateway.domain.model import Attachment, Record, RecordKind
 from gateway.domain.refs import Ref, RefType
-from tests.conformance.comparison import UNKNOWN_FIELD, differences
+from tests.conformance.comparison import UNKNOWN_FIELD, changed, differences
 
 DETAILS = DecisivDetails("7", None, None, "Freins", None, None, None, None, None, None)
 LISTED = Attachment(
@@ -38,14 +37,14 @@ LISTED = Attachment(
         ({"record": None}, ["record.kind", "record.ref.key", "record.ref.source", "record.ref.type"]),
         ({"created_at": None}, ["created_at"]),
         ({"can_update": True}, ["can_update"]),
-        ({"details": replace(DETAILS, sender=Sender("1", "Léa", None, None))}, []),
-        ({"details": replace(DETAILS, description=None)}, ["details.description"]),
+        ({"details": changed(DETAILS, sender=Sender("1", "Léa", None, None))}, []),
+        ({"details": changed(DETAILS, description=None)}, ["details.description"]),
     ],
 )
 def test_a_fetched_entry_may_only_say_more(change: dict[str, object], named: list[str]) -> None:
     """What the list leaves out may be filled and a name may gain an extension; all else has to be equal."""
     # given
-    fetched = replace(LISTED, **change)  # type: ignore[arg-type]
+    fetched = changed(LISTED, **change)  # type: ignore[arg-type]
 
     # when
     found = differences(LISTED, fetched)
@@ -57,7 +56,7 @@ def test_a_fetched_entry_may_only_say_more(change: dict[str, object], named: lis
 def test_what_varies_by_nature_is_left_out() -> None:
     """A kind may name fields that no two answers agree on."""
     # given
-    fetched = replace(LISTED, details=replace(DETAILS, description="Pneus"))
+    fetched = changed(LISTED, details=changed(DETAILS, description="Pneus"))
 
     # when
     found = differences(LISTED, fetched, frozenset({"details.description"}))
@@ -82,7 +81,7 @@ def test_a_mapping_that_is_kept_as_it_came_may_hold_the_suites_own_field() -> No
     """The suite adds a field everywhere, so also to JSON that an adapter passes on whole."""
     # given
     states: list[Any] = [{"a": 1}, {"a": 1, UNKNOWN_FIELD: [{}]}]
-    before, after = (replace(LISTED, details=replace(DETAILS, description=one)) for one in states)
+    before, after = (changed(LISTED, details=changed(DETAILS, description=one)) for one in states)
 
     # when
     found = differences(before, after)

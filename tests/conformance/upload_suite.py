@@ -22,7 +22,6 @@ reconciles after any other, and sends the file again only when that finds nothin
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar
@@ -40,6 +39,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.upstreams.base import Adapter, capabilities
 from tests.conformance.answers import children_of, entry, listing
+from tests.conformance.comparison import changed
 from tests.conformance.subject import (
     Place,
     Subject,
@@ -183,7 +183,7 @@ class UploadSuite:
         """MUST keep non-ASCII, quote and slash in the names of uploads, or refuse them before sending."""
         # given
         contents = self.contents(self.limit)
-        item = replace(self.item(target, contents), name=name and name + self.extension)
+        item = changed(self.item(target, contents), name=name and name + self.extension)
 
         # when
         refused = refusal(subject, item)
@@ -320,7 +320,7 @@ class UploadSuite:
         before = await reconciled(subject, item)
         twin = await uploaded(subject, item, contents)
         held = stored()
-        beside = await reconciled(subject, replace(item, marker="another", claimed=frozenset({twin})))
+        beside = await reconciled(subject, changed(item, marker="another", claimed=frozenset({twin})))
 
         # then
         assert (before, beside) == (None, None)
@@ -372,8 +372,8 @@ class UploadSuite:
         for step in range(1, MOST_STEPS):
             contents = self.contents(self.limit)
             chosen = Nth(step)
-            subject.sandbox.fault = replace(fault, only=chosen)
-            item = replace(self.item(target, contents), marker=f"ticket {step}", claimed=frozenset(claimed))
+            subject.sandbox.fault = changed(fault, only=chosen)
+            item = changed(self.item(target, contents), marker=f"ticket {step}", claimed=frozenset(claimed))
             before = stored()
             outcome = await carried(subject, item, contents)
             struck, subject.sandbox.fault = chosen.struck, None

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import httpx
 
@@ -23,6 +22,7 @@ from gateway.domain.refs import Ref
 from gateway.sandbox.upstream import Fault, SeenRequest
 from gateway.transport.call import Call
 from gateway.upstreams.base import OpenBytes, SupportsContent, SupportsSignedLinks, SupportsUpload
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Subject
 from tests.conformance.troubles import PATIENCE, TROUBLES
 
@@ -164,10 +164,10 @@ async def carried(subject: Subject, item: UploadItem, contents: bytes) -> Ref | 
     journal = Journal()
     outcome: Ref | GatewayError | None = await attempt(subject, item, contents, journal)
     if isinstance(outcome, GatewayError) and not isinstance(outcome, DEFINITE):
-        outcome = await reconciled(subject, replace(item, notes=dict(journal.kept)))
+        outcome = await reconciled(subject, changed(item, notes=dict(journal.kept)))
     if isinstance(outcome, Ref):
         return outcome
-    subject.sandbox.fault = replace(subject.sandbox.fault or Fault(), times=0)
+    subject.sandbox.fault = changed(subject.sandbox.fault or Fault(), times=0)
     return await attempt(subject, item, contents)
 
 

@@ -10,13 +10,18 @@ from graphql import GraphQLError, execute, parse, validate
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import RequestContext
+from gateway.domain.limits import Limits
 from resolvers.errors import as_gateway_error
+from resolvers.execution.documents import Rules
 from resolvers.execution.executor import Answer, Executor
 from resolvers.schema import make_schema
 from tests.execution.documents import Written
 
 SCHEMA = make_schema()
 CORE = SCHEMA._schema
+ENDLESS = 2**63
+BOUNDLESS = Limits(**dict.fromkeys(Limits.__struct_fields__, ENDLESS))
+"""No limits: what is compared here is how documents are executed, not which are."""
 
 Place = tuple[str | int, ...]
 
@@ -45,7 +50,7 @@ class Spied(Executor):
     """An executor that counts who executed: the plans, or graphql-core."""
 
     def __init__(self) -> None:
-        super().__init__(SCHEMA)
+        super().__init__(SCHEMA, Rules(BOUNDLESS))
         self.compiled = 0
         self.interpreted = 0
 

@@ -5,13 +5,13 @@ names the place that failed.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from gateway.domain.errors import Unavailable
 from gateway.domain.model import Attachment, AttachmentListing, File, Placement
 from gateway.domain.tree import Tree
+from tests.conformance.comparison import changed
 from tests.execution.things import whole_world
 from tests.execution.world import World
 
@@ -34,9 +34,9 @@ def _entries(cls: type, change: Change, which: int = 1) -> Callable[[World], Non
 def _listed(listing: Any, cls: type, change: Change, which: int) -> Any:
     if isinstance(listing, AttachmentListing) and cls is Attachment:
         items = [change(item) if n % which == 0 else item for n, item in enumerate(listing.attachments)]
-        return replace(listing, attachments=tuple(items))
+        return changed(listing, attachments=tuple(items))
     if isinstance(listing, Tree) and cls is File:
-        return replace(listing, files=tuple(change(file) for file in listing.files))
+        return changed(listing, files=tuple(change(file) for file in listing.files))
     return listing
 
 
@@ -49,7 +49,7 @@ def _listings(change: Change) -> Callable[[World], None]:
 
 
 def _attribute(cls: type, name: str, value: Any, which: int = 1) -> Callable[[World], None]:
-    return _entries(cls, lambda entry: replace(entry, **{name: value}), which)
+    return _entries(cls, lambda entry: changed(entry, **{name: value}), which)
 
 
 def _detail(name: str, value: Any) -> Callable[[World], None]:
@@ -58,34 +58,34 @@ def _detail(name: str, value: Any) -> Callable[[World], None]:
     def change(entry: Attachment) -> Attachment:
         if not hasattr(entry.details, name):
             return entry
-        return replace(entry, details=replace(entry.details, **{name: value}))
+        return changed(entry, details=changed(entry.details, **{name: value}))
 
     return _entries(Attachment, change)
 
 
 def _library_for_record(entry: Attachment) -> Attachment:
-    return replace(entry, record=entry)  # type: ignore[arg-type]
+    return changed(entry, record=entry)  # type: ignore[arg-type]
 
 
 def _files_with_none(listing: Any) -> Any:
-    return replace(listing, files=(*listing.files, None)) if isinstance(listing, Tree) else listing
+    return changed(listing, files=(*listing.files, None)) if isinstance(listing, Tree) else listing
 
 
 def _folders_with_error(listing: Any) -> Any:
     error = Unavailable("The source hid it.", source="arrhes")
-    return replace(listing, folders=(*listing.folders, error)) if isinstance(listing, Tree) else listing
+    return changed(listing, folders=(*listing.folders, error)) if isinstance(listing, Tree) else listing
 
 
 def _files_for_folders(listing: Any) -> Any:
-    return replace(listing, folders=listing.files) if isinstance(listing, Tree) else listing
+    return changed(listing, folders=listing.files) if isinstance(listing, Tree) else listing
 
 
 def _text_for_folders(listing: Any) -> Any:
-    return replace(listing, folders="", files={}) if isinstance(listing, Tree) else listing
+    return changed(listing, folders="", files={}) if isinstance(listing, Tree) else listing
 
 
 def _set_for_files(listing: Any) -> Any:
-    return replace(listing, files=iter(())) if isinstance(listing, Tree) else listing
+    return changed(listing, files=iter(())) if isinstance(listing, Tree) else listing
 
 
 FLAWS: dict[str, Callable[[World], None]] = {
@@ -104,7 +104,7 @@ FLAWS: dict[str, Callable[[World], None]] = {
     "a state that is null": _attribute(File, "state", None),
     "rights that are text": _attribute(Attachment, "can_update", "yes"),
     "rights that are null": _attribute(File, "can_delete", None),
-    "details of another kind": _entries(Attachment, lambda entry: replace(entry, details=entry)),
+    "details of another kind": _entries(Attachment, lambda entry: changed(entry, details=entry)),
     "details of a mail at a file": _attribute(File, "details", "details"),
     "details that are null": _attribute(Attachment, "details", None),
     "details that are an error": _attribute(Attachment, "details", Unavailable("No details.", source="maarch")),
@@ -139,7 +139,7 @@ FLAWS: dict[str, Callable[[World], None]] = {
     "listings that are null": _listings(lambda _: None),
     "whether a mail can be registered, as text": _listings(
         lambda found: (
-            replace(found, registered_mail="perhaps") if isinstance(found, AttachmentListing) else found
+            changed(found, registered_mail="perhaps") if isinstance(found, AttachmentListing) else found
         )
     ),
 }

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from gateway.context import RequestContext
 from gateway.domain.errors import BadInput, GatewayError, Unavailable
 from gateway.domain.model import Attachment, AttachmentListing
+from tests.conformance.comparison import changed
 from tests.execution.comparison import Spied, by_core, shown
 from tests.execution.documents import Written
 from tests.execution.things import whole_world
@@ -126,8 +126,8 @@ def _lose_names(world: World) -> None:
     for source in world.sources.values():
         for ref, listing in source.listings.items():
             if isinstance(listing, AttachmentListing):
-                items = tuple(replace(item, name=None) for item in listing.attachments)
-                source.listings[ref] = replace(listing, attachments=items)
+                items = tuple(changed(item, name=None) for item in listing.attachments)
+                source.listings[ref] = changed(listing, attachments=items)
 
 
 async def test_a_plan_that_gives_up_asks_nothing_twice(world: World) -> None:
@@ -216,7 +216,7 @@ async def test_an_error_in_a_value_is_an_error_of_its_place(world: World) -> Non
     hidden = Unavailable("Hidden.", source="maarch")
     for ref, entry in source.entries.items():
         if isinstance(entry, Attachment):
-            source.entries[ref] = replace(entry, details=replace(entry.details, external_state=hidden))
+            source.entries[ref] = changed(entry, details=changed(entry.details, external_state=hidden))
     there = next(ref for ref, entry in source.entries.items() if isinstance(entry, Attachment))
 
     # when

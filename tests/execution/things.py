@@ -1,6 +1,5 @@
 """What the world of the tests holds: every kind of object, with and without what may be missing."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ from gateway.domain.errors import Unauthenticated, Unavailable
 from gateway.domain.model import RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.tree import Tree, build_tree
+from tests.conformance.comparison import changed
 from tests.execution.world import ContentSource, SigningSource, Source, World
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -146,16 +146,16 @@ def _fill_libraries(world: World, source: Source) -> None:
     for tree in trees:
         _fetched_alone(source, tree)
     stray = _folder(model.Library(Ref(source.name, RefType.LIBRARY, ("org", "2099"))), "stray", None)
-    source.entries[stray.ref] = replace(stray, branch=None)
+    source.entries[stray.ref] = changed(stray, branch=None)
     world.ids += [ref.to_id() for ref in source.entries]
 
 
 def _fetched_alone(source: Source, tree: Tree) -> None:
     """Let what is fetched by its identifier come without its tree."""
     for folder in tree.folder_by_ref.values():
-        source.entries[folder.ref] = replace(folder, branch=None)
+        source.entries[folder.ref] = changed(folder, branch=None)
     for file in tree.all_files[::2]:
-        source.entries[file.ref] = replace(file, folder=None)
+        source.entries[file.ref] = changed(file, folder=None)
 
 
 def grown(library: model.Library, wide: int, files: int = 2) -> Tree:

@@ -10,7 +10,7 @@ from tests.tooling.node import ROOT, installed, node
 HERE = Path(__file__).parent
 SCHEMA = ROOT / "schema.graphql"
 EXAMPLES = ROOT / "gateway" / "web" / "examples"
-BUNDLE = ROOT / "gateway" / "web" / "static" / "graphiql"
+STATIC = ROOT / "gateway" / "web" / "static"
 
 pytestmark = pytest.mark.slow
 
@@ -83,17 +83,18 @@ def test_relay_would_refuse_a_wrong_document(tmp_path: Path) -> None:
     assert "noSuchField" in outcome.stdout
 
 
-def test_committed_graphiql_is_what_the_recipe_builds(tmp_path: Path) -> None:
-    """Nobody edits the bundle by hand: building it again gives the same bytes."""
+@pytest.mark.parametrize(("recipe", "bundle"), [("graphiql", "graphiql"), ("uppy", "upload")])
+def test_committed_bundle_is_what_the_recipe_builds(recipe: str, bundle: str, tmp_path: Path) -> None:
+    """Nobody edits a page's bundle by hand: building it again gives the same bytes."""
     # given
-    folder = installed(HERE / "graphiql")
+    folder = installed(HERE / recipe)
 
     # when
     outcome = node(folder, "build.js", environment={"OUTPUT": str(tmp_path)})
 
     # then
     assert outcome.returncode == 0, outcome.stderr
-    assert _contents(tmp_path) == _contents(BUNDLE)
+    assert _contents(tmp_path) == _contents(STATIC / bundle)
 
 
 def _documents_of(page: Path, folder: Path) -> list[Path]:

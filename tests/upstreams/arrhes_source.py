@@ -1,6 +1,5 @@
 """The Arrhes sandbox as the tests ask it, and the adapter on it."""
 
-from dataclasses import replace
 from typing import Any
 
 from gateway.domain.refs import Ref, RefType
@@ -9,6 +8,7 @@ from gateway.sandbox.arrhes import seed
 from gateway.sandbox.arrhes.app import create_app
 from gateway.sandbox.arrhes.state import State
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Damaged, Samples, Subject
 
 SOURCE = "comptes"
@@ -54,7 +54,7 @@ def asked(subject: Subject) -> list[str]:
 def library() -> State:
     """Make the demo's library, with one file of an awkward name."""
     state = seed.seeded()
-    file = replace(next(iter(state.files.values())), id="hostile000000000", name=HOSTILE_NAME)
+    file = changed(next(iter(state.files.values())), id="hostile000000000", name=HOSTILE_NAME)
     state.files[file.id] = file
     return state
 
@@ -67,7 +67,7 @@ def samples_of(state: State) -> Samples:
         known=[*files[:2], *folders, *files[2:]],
         missing=file_ref("zzzzzzzzzzzzzzzz"),
         parents=[LIBRARY],
-        missing_parent=replace(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR)),
+        missing_parent=changed(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR)),
         hostile=file_ref("hostile000000000"),
         hostile_name=HOSTILE_NAME,
     )

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -21,6 +21,7 @@ from gateway.sandbox.arrhes.state import State
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.store import Store
 from gateway.sandbox.upstream import SandboxUpstream
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Subject, opened
 from tests.conformance.uploading import some_bytes
 from tests.upstreams.arrhes_source import LIBRARY, open_arrhes
@@ -97,7 +98,7 @@ def item_of(contents: bytes, target: Ref = LIBRARY, **changes: Any) -> UploadIte
         marker="ticket",
         started_at=datetime.now(UTC),
     )
-    return replace(item, **changes)
+    return changed(item, **changes)
 
 
 class _Forwarding:

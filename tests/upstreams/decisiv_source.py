@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -20,6 +19,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.transport.call import Call
 from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Switch
 from tests.conformance.uploading import Journal, staged
 
@@ -177,7 +177,7 @@ def upload_of(bench: Bench, contents: bytes = CONTENTS, **changes: Any) -> Uploa
         marker="ticket",
         started_at=bench.now,
     )
-    return replace(item, **changes)
+    return changed(item, **changes)
 
 
 async def uploaded(chosen: DecisivSettings, item: UploadItem, contents: bytes = CONTENTS) -> Ref | GatewayError:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +19,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.transport.call import Call
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Switch
 from tests.conformance.uploading import Journal, staged
 
@@ -144,7 +144,7 @@ def upload_of(bench: Bench, contents: bytes = b"Bonjour", **changes: Any) -> Upl
         marker="ticket",
         started_at=bench.now,
     )
-    return replace(item, **changes)
+    return changed(item, **changes)
 
 
 async def uploaded(

@@ -1,7 +1,6 @@
 """The Arrhes adapter: the shared suite, and the traps of `upstreams.md` 2.4 and 2.6."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -22,6 +21,7 @@ from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
 from gateway.upstreams.arrhes import ArrhesAdapter
 from tests.conformance.adapter_suite import AdapterSuite
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Damaged, Place, Samples, Subject, Switch, fetched, listed, opened
 from tests.upstreams.arrhes_source import (
     LIBRARY,
@@ -172,8 +172,8 @@ async def test_another_organizations_library_is_not_asked_for(arrhes: Subject) -
     """The server would answer with our own files, so the question is not put."""
     # given
     parents = [
-        replace(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR)),
-        replace(LIBRARY, key=(seed.ORGANIZATION,)),
+        changed(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR)),
+        changed(LIBRARY, key=(seed.ORGANIZATION,)),
         Ref(SOURCE, RefType.RECORD, LIBRARY.key),
     ]
 
@@ -188,7 +188,7 @@ async def test_another_organizations_library_is_not_asked_for(arrhes: Subject) -
 async def test_every_year_is_a_library_of_the_same_files(arrhes: Subject) -> None:
     """The server ignores the year, so a file has one identity whichever library it was found in."""
     # given
-    other = replace(LIBRARY, key=(seed.ORGANIZATION, "1789"))
+    other = changed(LIBRARY, key=(seed.ORGANIZATION, "1789"))
 
     # when
     trees = [one for one in await listed(arrhes, [LIBRARY, other]) if isinstance(one, Tree)]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -23,6 +22,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
 from gateway.upstreams.arrhes import ArrhesAdapter
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Subject, Switch, opened
 from tests.upstreams.arrhes_source import LIBRARY, asked, file_ref, folder_ref, open_arrhes
 
@@ -118,7 +118,7 @@ async def test_folders_are_not_made_just_anywhere(arrhes: Subject, state: State)
     # given
     foreign = next(iter(state.folders.values()))
     foreign.idOrganization = seed.OTHER_ORGANIZATION
-    elsewhere = replace(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR))
+    elsewhere = changed(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR))
     new = [
         NewFolder(library=LIBRARY, parent=folder_ref(foreign.id), name="A"),
         NewFolder(library=LIBRARY, parent=folder_ref(MISSING), name="B"),
@@ -338,7 +338,7 @@ async def test_what_was_emptied_before_can_go(arrhes: Subject, state: State) -> 
     parent = NewFolder(library=LIBRARY, parent=None, name="A")
     (outer,) = await create(arrhes, parent)
     assert isinstance(outer, Folder)
-    (inner,) = await create(arrhes, replace(parent, parent=outer.ref))
+    (inner,) = await create(arrhes, changed(parent, parent=outer.ref))
     assert isinstance(inner, Folder)
     arrhes.sandbox.fault = Fault(torn=True, only=lambda one: one.method == "DELETE", times=1)
 

@@ -1,7 +1,6 @@
 """Uploads that Arrhes does not take: refused before anything is sent, or taken back whole."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.store import Store
 from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Subject, Switch
 from tests.conformance.uploading import Journal, attempt, refusal, uploading
 from tests.upstreams.arrhes_source import LIBRARY, SOURCE, asked, file_ref, library
@@ -134,7 +134,7 @@ async def test_the_limit_is_checked_first(arrhes: Subject) -> None:
     item = item_of(b"x", size=LARGEST)
 
     # when
-    outcomes = [refusal(arrhes, one) for one in (item, replace(item, size=LARGEST + 1))]
+    outcomes = [refusal(arrhes, one) for one in (item, changed(item, size=LARGEST + 1))]
 
     # then
     assert outcomes[0] is None
@@ -157,8 +157,8 @@ async def test_the_limit_is_checked_first(arrhes: Subject) -> None:
         ({"media_type": "text/plain\r\nX-A: b"}, BadInput),
         ({"media_type": "text/é"}, BadInput),
         ({"target": Ref(SOURCE, RefType.RECORD, ("1",))}, BadInput),
-        ({"target": replace(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR))}, NotFound),
-        ({"target": replace(LIBRARY, source="ailleurs")}, NotFound),
+        ({"target": changed(LIBRARY, key=(seed.OTHER_ORGANIZATION, seed.YEAR))}, NotFound),
+        ({"target": changed(LIBRARY, source="ailleurs")}, NotFound),
         ({"target": Ref("ailleurs", RefType.FOLDER, ("1",))}, NotFound),
         ({"target": file_ref("1")}, BadInput),
     ],

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -19,6 +18,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
 from tests.conformance.adapter_suite import AdapterSuite
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Samples
 from tests.upstreams.decisiv_source import (
     SOURCE,
@@ -69,8 +69,8 @@ class TestDecisiv(AdapterSuite):
         """Make the demo's cases, and a full one with the number that a probe asks for."""
         state = seed.seeded()
         file = next(iter(state.cases[CASE].attachments.values()))
-        state.cases[CASE].attachments["7-8"] = replace(file, id="7-8", filename=HOSTILE_NAME)
-        state.cases["0"] = Case("0", "Fuite d'huile", {"9": replace(file, id="9", case_id="0")})
+        state.cases[CASE].attachments["7-8"] = changed(file, id="7-8", filename=HOSTILE_NAME)
+        state.cases["0"] = Case("0", "Fuite d'huile", {"9": changed(file, id="9", case_id="0")})
         return state
 
     @pytest.fixture(autouse=True)

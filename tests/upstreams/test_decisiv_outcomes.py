@@ -1,7 +1,6 @@
 """What an upload to Decisiv made, as told by an answer that may say nothing, or by the list (`upstreams.md` 3.4)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from gateway.domain.errors import (
 from gateway.domain.refs import Ref
 from gateway.sandbox.decisiv import seed
 from gateway.sandbox.upstream import Fault
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place
 from tests.upstreams.decisiv_source import (
     CASE,
@@ -146,7 +146,7 @@ async def test_other_attachments_are_not_taken(bench: Bench, changes: Mapping[st
     # given an attachment that differs
     item = upload_of(bench, options={"internal": False, "sender_id": "u-201"})
     ref = await uploaded(bench.settings(), item)
-    bench.state.cases[CASE].attachments["500001"] = replace(held(bench, ref), **changes)
+    bench.state.cases[CASE].attachments["500001"] = changed(held(bench, ref), **changes)
 
     # when the attempt is reconciled
     outcome = await reconciled(bench.settings(), item)

@@ -1,7 +1,6 @@
 """The Direct Mail adapter: the shared suite, and the costs and the refusals (`upstreams.md` 4.1, 4.2)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -23,6 +22,7 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.upstreams.directmail import DirectMailAdapter
 from tests.conformance.adapter_suite import AdapterSuite
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Samples
 from tests.upstreams.directmail_source import (
     NOW,
@@ -66,7 +66,7 @@ class TestDirectMail(AdapterSuite):
         state = seed.seeded(lambda: NOW)
         message = next(iter(state.projects[seed.FESTIVAL].messages.values()))
         file = next(iter(message.attachments.values()))
-        message.attachments["1B"] = replace(
+        message.attachments["1B"] = changed(
             file, uuid="1B", display_name=HOSTILE_NAME.removesuffix(".csv"), file_name="1B.csv"
         )
         return state
@@ -94,12 +94,12 @@ class TestDirectMail(AdapterSuite):
             for record in records
             for uuid in messages[record.key[1]].attachments
         ]
-        hostile = replace(HOSTILE, key=(*records[0].key, "1B"))
+        hostile = changed(HOSTILE, key=(*records[0].key, "1B"))
         return Samples(
             known=[ref for ref in known if ref != hostile],
-            missing=replace(known[0], key=(*known[0].key[:-1], "0" * 8)),
+            missing=changed(known[0], key=(*known[0].key[:-1], "0" * 8)),
             parents=records[:2],
-            missing_parent=replace(records[0], key=(seed.FESTIVAL, "0" * 8)),
+            missing_parent=changed(records[0], key=(seed.FESTIVAL, "0" * 8)),
             hostile=hostile,
             hostile_name=HOSTILE_NAME,
         )
@@ -130,7 +130,7 @@ async def test_attachments_of_one_message_are_taken_from_its_list(bench: Bench) 
     """The API has no batch, but several attachments of a message come with one list, or are not there."""
     # given two attachments of a message, and one that it does not have
     one, other, *_ = bench.attachments(0)
-    missing = replace(one, key=(*one.key[:2], "07846D22"))
+    missing = changed(one, key=(*one.key[:2], "07846D22"))
 
     # when they are fetched
     async with opened(bench.settings()) as adapter:
@@ -145,7 +145,7 @@ async def test_case_of_identifiers_is_kept(bench: Bench) -> None:
     """The server compares UUIDs as they are written, so another spelling is another identifier."""
     # given an identifier in lower case
     ref = bench.attachments()[0]
-    lower = replace(ref, key=(*ref.key[:2], ref.key[2].lower()))
+    lower = changed(ref, key=(*ref.key[:2], ref.key[2].lower()))
 
     # when both are fetched
     async with opened(bench.settings()) as adapter:

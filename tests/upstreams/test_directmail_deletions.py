@@ -1,7 +1,6 @@
 """How the Direct Mail adapter deletes: accepted at once, done later, confirmed by a look (`upstreams.md` 4.2)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from starlette.responses import PlainTextResponse
@@ -22,6 +21,7 @@ from gateway.domain.refs import Ref
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.upstreams.base import capabilities
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place
 from tests.upstreams.directmail_source import Bench, asked, call, opened, path_of, served
 
@@ -116,7 +116,7 @@ async def test_what_is_gone_counts_as_deleted(bench: Bench) -> None:
     """A second deletion after the first was merged finds nothing; neighbours and other messages are not touched."""
     # given
     first, second = bench.attachments()[:2]
-    missing = replace(first, key=(*first.key[:2], "0" * 8))
+    missing = changed(first, key=(*first.key[:2], "0" * 8))
     bench.state.merge_polls = 0
     await looked(bench, await accepted(bench, first))
 

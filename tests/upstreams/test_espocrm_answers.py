@@ -1,9 +1,9 @@
 """How the EspoCRM adapter reads refusals, attachments and their bytes (`upstreams.md` 5.2, 5.5, 5.8)."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from gateway.domain.details import EspoCrmDetails
@@ -153,7 +153,7 @@ async def test_tells_everything_that_the_source_tells(place: Place, state: State
             created_by_id=seed.owner(state),
             created_by_name="gateway",
         )
-        assert len(fields(found.details)) == 15
+        assert len(msgspec.structs.fields(found.details)) == 15
 
 
 # Content

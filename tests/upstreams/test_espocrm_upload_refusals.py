@@ -1,13 +1,13 @@
 """Uploads to EspoCRM that are refused, and files that others would replace (`upstreams.md` 5.4, 5.7, 5.8)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from gateway.domain.errors import BadInput, Conflict, NotFound
 from gateway.sandbox.espocrm import seed
 from gateway.sandbox.espocrm.state import Record, State
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place
 from tests.conformance.uploading import (
     attempt,
@@ -83,7 +83,7 @@ async def test_replaces_a_file_when_asked(place: Place, state: State, document: 
     # given
     contents = some_bytes(2 * CHUNK)
     old = document.values["fileId"]
-    item = replace(item_for(record_ref(document, "file"), contents), options={"replace": True})
+    item = changed(item_for(record_ref(document, "file"), contents), options={"replace": True})
 
     async with connected(place, state, **SMALL) as subject:
         # when
@@ -138,7 +138,7 @@ async def test_refuses_before_sending(
 ) -> None:
     """What the server would take and then never give back, or what the operator does not want, costs no request."""
     # given
-    item = replace(item_for(record_ref(case), b""), **change)  # type: ignore[arg-type]
+    item = changed(item_for(record_ref(case), b""), **change)  # type: ignore[arg-type]
 
     async with connected(place, state, **SMALL, accept=(".txt", "image/*", "application/pdf")) as subject:
         # when
@@ -157,7 +157,7 @@ async def test_accepts_what_the_setting_lists(
 ) -> None:
     """An extension, a media type or a family of them is enough."""
     # given
-    item = replace(item_for(record_ref(case), b""), name=name, media_type=media_type)
+    item = changed(item_for(record_ref(case), b""), name=name, media_type=media_type)
 
     async with connected(place, state, **SMALL, accept=(".txt", "image/*", "application/pdf")) as subject:
         # when

@@ -3,7 +3,6 @@
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.sandbox.espocrm.state import Record, State
 from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
 from gateway.upstreams.espocrm import NOTED
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, listed
 from tests.conformance.uploading import (
     Journal,
@@ -165,7 +165,7 @@ async def test_leaves_the_rest_to_reconciliation_where_it_cannot_take_back(
         outcome = await attempt(subject, item, contents, journal)
         left = loose(state)
         subject.sandbox.fault = None
-        found = await reconciled(subject, replace(item, notes=journal.kept))
+        found = await reconciled(subject, changed(item, notes=journal.kept))
 
         # then
         assert type(outcome) is Unavailable
@@ -192,7 +192,7 @@ async def test_reconciliation_removes_what_hangs_nowhere(
         left = loose(state)
 
         # when
-        looks = [await reconciled(subject, replace(item, notes=journal.kept)) for _ in range(2)]
+        looks = [await reconciled(subject, changed(item, notes=journal.kept)) for _ in range(2)]
 
         # then
         assert left == [*before, journal.kept[NOTED]]
@@ -243,7 +243,7 @@ async def test_fifty_megabytes_cost_a_few(place: Place, state: State, case: Reco
     """
     # given
     size, block = 50_000_000, bytes(range(250)) * 400
-    item = replace(item_for(record_ref(case), b""), size=size)
+    item = changed(item_for(record_ref(case), b""), size=size)
     digest = sha256()
 
     @asynccontextmanager

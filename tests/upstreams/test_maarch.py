@@ -1,7 +1,6 @@
 """The Maarch adapter: the shared suite, the two forms of an attachment, and local times (`upstreams.md` 1.5, 1.6)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from gateway.sandbox.maarch import seed
 from gateway.sandbox.maarch.app import create_app
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 from tests.conformance.adapter_suite import AdapterSuite
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Samples
 from tests.upstreams.maarch_source import (
     Bench,
@@ -189,7 +189,7 @@ async def test_listed_attachments_agree_with_fetched_ones(bench: Bench) -> None:
     assert len(fetched) == seed.PER_MAIL
     for one, other in zip(listing.attachments, fetched, strict=True):
         assert isinstance(other, Attachment)
-        same = replace(other, name=one.name, media_type=None, details=one.details)
+        same = changed(other, name=one.name, media_type=None, details=one.details)
         assert same == one
         assert other.name.startswith(one.name)
 

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import traceback
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +27,7 @@ from gateway.transport.call import Call
 from gateway.upstreams.base import capabilities
 from gateway.upstreams.maarch import LARGEST_REFUSAL, MaarchAdapter
 from gateway.upstreams.registry import open_source
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, sent_credentials
 from tests.upstreams.maarch_source import (
     Bench,
@@ -346,7 +346,7 @@ async def test_no_error_shows_a_credential(bench: Bench) -> None:
     # when everything fails after the login
     for chosen in choices:
         for fault in faults:
-            bench.sandbox.fault = replace(fault, only=all_but_login)
+            bench.sandbox.fault = changed(fault, only=all_but_login)
             async with opened(chosen) as adapter:
                 errors += [
                     one

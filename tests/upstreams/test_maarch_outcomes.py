@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from gateway.sandbox.maarch import samples
 from gateway.sandbox.maarch.contents import read
 from gateway.sandbox.upstream import Fault
 from gateway.upstreams.maarch import MaarchAdapter
+from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, eventually
 from tests.conformance.uploading import Journal, staged
 from tests.upstreams.maarch_source import (
@@ -91,7 +91,7 @@ async def test_other_attachments_are_not_taken(bench: Bench, changes: Mapping[st
     # given an attachment that differs
     ref = await uploaded(bench.settings(), upload_of(bench))
     assert isinstance(ref, Ref)
-    bench.state.attachments[int(ref.key[0])] = replace(bench.state.attachments[int(ref.key[0])], **changes)
+    bench.state.attachments[int(ref.key[0])] = changed(bench.state.attachments[int(ref.key[0])], **changes)
 
     # when the attempt is reconciled
     outcome = await reconciled(bench.settings(), upload_of(bench))
