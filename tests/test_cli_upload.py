@@ -249,6 +249,26 @@ def test_targets_are_read_as_the_schema_names_them() -> None:
     assert sorted(KINDS) == ["case", "entity", "library", "mail"]
 
 
+def test_the_client_needs_nothing_of_the_gateway(tmp_path: Path) -> None:
+    """It is a client like any other, which starts quickly and knows the public API alone."""
+    # given
+    script = (
+        "import sys\nfrom gateway.cli import main\n"
+        f"main(['upload', {str(tmp_path / 'a.pdf')!r}, '--to', 'folder:f', '--url', {NOBODY!r}])\n"
+        "print(sorted(name for name in sys.modules if name.startswith('gateway.')))"
+    )
+
+    # when
+    outcome = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-c", script], capture_output=True, check=True, cwd=ROOT, text=True, timeout=PATIENCE
+    )
+
+    # then
+    assert outcome.stdout.splitlines()[-1] == str(
+        ["gateway.cli", "gateway.signals", "gateway.upload_client", "gateway.upload_command"]
+    )
+
+
 def test_an_interrupted_run_says_how_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,7 +96,7 @@ class Executor:
         operation = document.operation(operation_name)
         if operation is not None:
             _check_kind(operation, read_only=read_only)
-        checked = self.check(text, variables, operation_name)
+        checked = self._checked(document, variables, operation_name)
         if isinstance(checked, Answer):
             return checked
         project = self._plan(checked, operation_name)
@@ -110,7 +110,11 @@ class Executor:
 
         No upstream request. The work is done once for each document, and once for each set of sizes of its variables.
         """
-        document = self._document(text)
+        return self._checked(self._document(text), variables, operation_name)
+
+    def _checked(
+        self, document: Document, variables: dict[str, Any] | None, operation_name: str | None
+    ) -> Checked | Answer:
         if document.errors:
             return Answer(None, document.errors, executed=False)
         operation = document.operation(operation_name)

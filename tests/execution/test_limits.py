@@ -1,79 +1,182 @@
 """What one operation may ask for: each limit holds, before anything is asked of a source, and by bounded work."""
 
-from typing import Any
+from collections.abc import Iterator
 
-from gateway.domain.errors import TooComplex
+import pytest
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    parse,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.domain.limits import Limits
-from resolvers.execution.documents import Rules
-from resolvers.execution.executor import Answer, Checked, Executor
-from tests.execution.comparison import BOUNDLESS, SCHEMA
-
-LIMITS = Limits()
-TREE = 'library(by: {source: "arrhes", organization: "org1", year: "2025"})'
-MAIL = '{mail: {source: "maarch", resId: 100}}'
-
-
-def checked(text: str, variables: dict[str, Any] | None = None, limits: Limits = LIMITS) -> Checked | Answer:
-    """Check a document without executing it."""
-    return Executor(SCHEMA, Rules(limits)).check(text, variables, None)
-
-
-def refusals(text: str, variables: dict[str, Any] | None = None, limits: Limits = LIMITS) -> list[str]:
-    """Give the messages of the limits that a document is over; it must be valid."""
-    answer = checked(text, variables, limits)
-    if isinstance(answer, Checked):
-        return []
-    assert all(isinstance(error.original_error, TooComplex) for error in answer.errors), answer.errors
-    return [error.message for error in answer.errors]
-
-
-def cost(text: str, variables: dict[str, Any] | None = None) -> tuple[int, int]:
-    """Give the upstream requests and the nodes that a document may cost."""
-    answer = checked(text, variables, BOUNDLESS)
-    assert isinstance(answer, Checked), answer.errors
-    return tuple(answer.cost)
-
-
-def nested(levels: int) -> str:
-    """Write a document of so many levels of fields."""
-    folders = levels - 2
-    return f"{{ {TREE} {{ {'folders { ' * folders}name{' }' * folders} }} }}"
-
-
-def spread_over(fields: int, aliases: int) -> str:
-    """Write a document where aliased fields each spread a fragment of aliases."""
-    roots = " ".join(f"r{n}: sources {{ ...F }}" for n in range(fields))
-    inner = " ".join(f"a{n}: name" for n in range(aliases))
-    return f"{{ {roots} }} fragment F on Source {{ {inner} }}"
-
-
-def doubling(steps: int) -> str:
-    """Write fragments that each lead to the next one twice: 2 to the power of ``steps`` fields."""
-    links = (
-        f"fragment F{n} on Folder {{ folders {{ ...F{n + 1} }} parent {{ ...F{n + 1} }} }}" for n in range(steps)
-    )
-    return f"{{ {TREE} {{ folders {{ ...F0 }} }} }} {' '.join(links)} fragment F{steps} on Folder {{ name }}"
-
+from resolvers.execution.executor import Answer
+from resolvers.execution.shape import Measure
+from tests.execution.comparison import CORE
+from tests.execution.limiting import AT_THE_LIMIT, MAIL, OVER_THE_LIMIT, TREE, checked, doubling, refusals
 
 # One limit after the other
 
-JUST_BELOW_AND_ABOVE = {
-    "tokens": ("{ " + "__typename " * 1998 + "}", "{ " + "__typename " * 1999 + "}"),
-    "levels": (nested(15), nested(16)),
-    "aliases": (spread_over(5, 5), spread_over(1, 30)),
-    "directives": (
-        "{ sources { name " + "kind @skip(if: false) " * 50 + "} }",
-        "{ sources { name " + "kind @skip(if: false) " * 51 + "} }",
-    ),
-    "fields at its root": ("{ " + "__typename " * 20 + "}", "{ " + "__typename " * 21 + "}"),
-    "upstream requests": (
-        "{ sources { name } " + " ".join(f'n{n}: node(id: "x") {{ id }}' for n in range(10)) + " }",
-        f"{{ storedFiles(in: [{', '.join(['{id: "x"}'] * 50)}], first: 100) {{ edges {{ node {{ ... on File "
-        "{ download { url } } ... on Attachment { download { url } } } } } }",
-    ),
-    "nodes": (
-        f"{{ {TREE} {{ descendants(first: 1000) {{ edges {{ node {{ ... on Folder {{ ancestors {{ id }} }} }} }} }} }} }}",
-        f"{{ {TREE} {{ descendants(first: 1000) {{ edges {{ parent {{ id }} node {{ ... on Folder {{ ancestors {{ id }} "
-        "} } } } } }",
-    ),
-}
+
+@pytest.mark.parametrize("limit", AT_THE_LIMIT)
+def test_what_is_at_a_limit_passes(limit: str) -> None:
+    """A limit is the most that is allowed, not the least that is refused."""
+    # given
+    text, variables = AT_THE_LIMIT[limit]
+
+    # when / then
+    assert refusals(text, variables) == []
+    assert limit in Limits.__struct_fields__
+
+
+@pytest.mark.parametrize("told", OVER_THE_LIMIT)
+def test_what_is_over_a_limit_is_told_which(told: str) -> None:
+    """One more is refused, and the message has the limit and the figure."""
+    # given
+    text, variables = OVER_THE_LIMIT[told]
+
+    # when
+    found = refusals(text, variables)
+
+    # then
+    assert len(found) == 1
+    assert told in found[0]
+
+
+def test_each_limit_has_both_examples() -> None:
+    """No limit is left out above."""
+    # then
+    assert set(AT_THE_LIMIT) == set(Limits.__struct_fields__)
+
+
+def test_a_thousand_aliases_are_refused() -> None:
+    """However many tokens an operator allows, aliases have their own limit."""
+    # given
+    text = "{ sources { " + " ".join(f"a{n}: name" for n in range(1000)) + " } }"
+
+    # when
+    found = refusals(text, limits=Limits(tokens=10_000))
+
+    # then
+    assert found == ["The operation has 1,000 aliases, with fragments expanded; the limit is 30."]
+
+
+def test_many_fields_without_aliases_pass() -> None:
+    """Asking for everything that there is once is no attack."""
+    # given
+    fields = list(CORE.type_map["MaarchDetails"].fields)
+    flat = " ".join(name for name in fields if name != "versions")
+    text = f"{{ record(by: {MAIL}) {{ attachments {{ edges {{ node {{ id name details {{ ... on MaarchDetails "
+    text += f"{{ {flat} }} }} }} }} }} }} }}"
+
+    # then
+    assert len(fields) > 20
+    assert refusals(text) == []
+
+
+# Bounded work
+
+
+@pytest.mark.parametrize("steps", [10, 100])
+def test_fragments_that_double_are_looked_at_once(steps: int) -> None:
+    """Measuring costs as many steps as the document has selections, whatever it expands to."""
+    # given
+    ast = parse(doubling(steps))
+    fragments = {item.name.value: item for item in ast.definitions if isinstance(item, FragmentDefinitionNode)}
+    measure = Measure(fragments)
+    operation = next(item for item in ast.definitions if isinstance(item, OperationDefinitionNode))
+
+    # when
+    measure.of(operation.selection_set)
+
+    # then
+    assert measure.steps <= 7 * (steps + 2)
+
+
+def test_a_fragment_inside_itself_has_an_end() -> None:
+    """Circles are refused by the validation, and the measuring before it survives them."""
+    # given
+    text = "{ sources { ...A } } fragment A on Source { name ...B } fragment B on Source { kind ...A }"
+    nested_circle = f"{{ {TREE} {{ folders {{ ...A }} }} }} fragment A on Folder {{ folders {{ ...A }} }}"
+
+    # when
+    answers = [checked(each) for each in (text, nested_circle)]
+
+    # then
+    for answer in answers:
+        assert isinstance(answer, Answer)
+        assert "Cannot spread fragment" in answer.errors[0].message
+
+
+# Aliases, counted by force
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> DocumentNode:
+    """Draw a small document whose fragments spread only those after them."""
+    names = [f"F{n}" for n in range(draw(st.integers(0, 4)))]
+
+    def selections(later: list[str], levels: int) -> str:
+        field = st.tuples(st.sampled_from(["f", "a: f", "b: g"]), st.booleans())
+        parts = [
+            name + (f" {{ {selections(later, levels - 1)} }}" if inner and levels else "")
+            for name, inner in draw(st.lists(field, min_size=1, max_size=3))
+        ]
+        parts += [
+            f"...{name}" for name in (draw(st.lists(st.sampled_from(later), max_size=3)) if later else [])
+        ]
+        if levels and draw(st.booleans()):
+            parts.append(f"... {{ {selections(later, levels - 1)} }}")
+        return " ".join(draw(st.permutations(parts)))
+
+    written = [f"{{ {selections(names, 2)} }}"]
+    written += [
+        f"fragment {name} on T {{ {selections(names[place + 1 :], 2)} }}" for place, name in enumerate(names)
+    ]
+    return parse(" ".join(written))
+
+
+def by_force(ast: DocumentNode) -> int:
+    """Count aliases by writing every field out."""
+    fragments = {item.name.value: item for item in ast.definitions if isinstance(item, FragmentDefinitionNode)}
+
+    def fields(selections: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                yield node
+            elif not isinstance(node, FragmentSpreadNode):
+                yield from fields(node.selection_set, spread)
+            elif node.name.value not in spread:
+                spread.add(node.name.value)
+                yield from fields(fragments[node.name.value].selection_set, spread)
+
+    def aliases(selections: SelectionSetNode) -> int:
+        return sum(
+            (node.alias is not None) + (aliases(node.selection_set) if node.selection_set else 0)
+            for node in fields(selections, set())
+        )
+
+    operation = ast.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    return aliases(operation.selection_set)
+
+
+@given(documents())
+def test_aliases_are_counted_as_if_written_out(ast: DocumentNode) -> None:
+    """Remembering what fragments hold changes nothing of the count."""
+    # given
+    fragments = {item.name.value: item for item in ast.definitions if isinstance(item, FragmentDefinitionNode)}
+    operation = ast.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+
+    # when
+    counted = Measure(fragments).of(operation.selection_set).aliases
+
+    # then
+    assert counted == by_force(ast)

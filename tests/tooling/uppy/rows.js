@@ -35,8 +35,8 @@ export class Row {
       element("strong", {}, file.name),
       ` ${about}`,
       this.#bar,
-      this.#state,
       this.#buttons,
+      this.#state,
     );
     this.#show("preparing", "Being announced");
   }

@@ -118,8 +118,16 @@ uppy.on("upload-progress", (file, { bytesTotal, bytesUploaded }) => {
   }
 });
 uppy.on("upload-success", (file) => rows.get(file.id).offer());
+// Uppy's own words for a request that failed say little; `source` is that request.
+function reasonOf({ message, source }) {
+  if (source?.status === undefined) {
+    return message;
+  }
+  return source.status ? `The store answered ${source.status}` : "The store cannot be reached";
+}
+
 uppy.on("upload-error", (file, error) => {
-  offerRetry(file, error.message);
+  offerRetry(file, reasonOf(error));
   staging.drop(file).catch((failure) => say(file, failure.message));
 });
 
