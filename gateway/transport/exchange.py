@@ -28,7 +28,6 @@ from aiohttp import (
     TCPConnector,
 )
 from aiohttp.http_exceptions import ContentEncodingError
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
@@ -296,7 +295,7 @@ def _announced(headers: Mapping[str, str]) -> int | None:
     return next(lengths, None)
 
 
-def _headers(received: CIMultiDictProxy[str]) -> dict[str, str]:
+def _headers(received: Mapping[str, str]) -> dict[str, str]:
     """Write names in lower case, and values that come several times as one list (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
     for name, value in received.items():

@@ -103,7 +103,7 @@ class UploadService:
         self.store = store
         self.now = now
         self._sources = sources
-        self._transfer = Transfer(journal, store, sources, patience or Patience())
+        self._transfer = Transfer(journal, store, sources, patience or Patience(), now)
         self._lease = lease
         self._owner = uuid4().hex
         self._workers: dict[str, asyncio.Task[Ticket]] = {}

@@ -6,7 +6,7 @@ goes on from there: an attempt that was under way is *reconciled* with the sourc
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,6 @@ from gateway.domain.errors import (
     Unsupported,
 )
 from gateway.domain.refs import Ref, RefType
-from gateway.links import utc_now
 from gateway.transport.call import Call
 from gateway.uploads.journal import Journal
 from gateway.uploads.naming import settled_name
@@ -71,6 +70,7 @@ class Transfer:
     store: StagingStore
     sources: Mapping[str, Adapter]
     patience: Patience
+    now: Callable[[], datetime]
 
     async def drive(self, ticket: Ticket) -> Ticket:
         """Take every step that can be taken and give the ticket as it is then.
@@ -183,7 +183,7 @@ class Transfer:
     async def _let_rivals_end(self, ticket: Ticket) -> None:
         """Wait for equal uploads that are under way: what they are making must not be taken for this one's."""
         until = asyncio.get_running_loop().time() + self.patience.transfer
-        while any(map(_is_under_way, await self._rivals(ticket))):
+        while any(map(self._is_under_way, await self._rivals(ticket))):
             if asyncio.get_running_loop().time() > until:
                 raise OutcomeUnknown("Another upload of the same name and size does not end.")
             await asyncio.sleep(LOOK_EVERY)
@@ -195,7 +195,7 @@ class Transfer:
         out what there is), and _Contested where an equal upload has begun since it was looked for.
         """
         rivals = await self._rivals(ticket)
-        if any(map(_is_under_way, rivals)):
+        if any(map(self._is_under_way, rivals)):
             raise _Contested
         if any(rival.verified_sha256 != ticket.verified_sha256 for rival in rivals):
             raise OutcomeUnknown("Another upload of the same name and size may have made it.")
@@ -205,6 +205,11 @@ class Transfer:
         rivals = await self.journal.rivals(ticket)
         return [rival for rival in rivals if (rival.name, rival.size) == (ticket.name, ticket.size)]
 
+    def _is_under_way(self, rival: Ticket) -> bool:
+        """Tell whether an attempt may still be making something."""
+        doubted = rival.notes.get(DOUBTED) == str(rival.attempt)
+        return rival.state is _S.SENDING and rival.is_leased(self.now()) and not doubted
+
     async def _item(self, ticket: Ticket) -> tuple[UploadItem, SupportsUpload]:
         target = Ref.from_id(ticket.target)
         adapter = self._source(target)
@@ -212,12 +217,6 @@ class Transfer:
             raise Unsupported("This source takes no uploads.", source=target.source)
         claimed = await self.journal.by_target(ticket.target, but=ticket.id)
         return _item_of(ticket, target, frozenset(map(Ref.from_id, claimed))), adapter
-
-
-def _is_under_way(rival: Ticket) -> bool:
-    """Tell whether an attempt may still be making something."""
-    doubted = rival.notes.get(DOUBTED) == str(rival.attempt)
-    return rival.state is _S.SENDING and rival.is_leased(utc_now()) and not doubted
 
 
 def _item_of(ticket: Ticket, target: Ref, claimed: frozenset[Ref]) -> UploadItem:

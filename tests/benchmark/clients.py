@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import uvloop
@@ -33,19 +34,18 @@ from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.server import listen
 from gateway.transport.call import Call
-from gateway.transport.client import SourceClient
 from gateway.transport.exchange import USER_AGENT, Exchange, Limits, Request, Response
+from gateway.upstreams import base
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 
-PORT = 9378
 ATTACHMENTS = 500
 MAILS = 3200
 PER_MAIL = 10
 FILES = 1000
 FOLDERS = 200
 AT_ONCE = 16
-LIMITS = Limits(connect_timeout=2, try_timeout=30, concurrency=100)
+LIMITS: dict[str, Any] = {"connect_timeout": 2, "try_timeout": 30, "concurrency": 100}
 """Of all candidates: the pool of the other benchmarks, and timeouts that a busy machine does not reach."""
 
 NGINX = """
@@ -167,7 +167,7 @@ def upstream(core: Sequence[str]) -> Iterator[str]:
         user = "user root;" if os.getuid() == 0 else ""
         settings = Path(name) / "nginx.conf"
         settings.write_text(NGINX.format(folder=name, port=port, user=user), "utf-8")
-        running = subprocess.Popen([*core, program, "-c", str(settings)])
+        running = subprocess.Popen([*core, program, "-c", str(settings)])  # noqa: S603 - nginx
         try:
             origin = f"http://127.0.0.1:{port}"
             wait_for(f"{origin}/rest/attachments/1")
@@ -232,7 +232,7 @@ class HttpxAiohttp(Httpx):
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Open that of httpx-aiohttp."""
-        from httpx_aiohttp import AiohttpTransport
+        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415 - may be missing
 
         return AiohttpTransport(limits=httpx.Limits(max_connections=self.limits.concurrency))
 
@@ -242,7 +242,7 @@ class HttpxPyreqwest(Httpx):
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Open that of pyreqwest."""
-        from pyreqwest.compatibility.httpx import HttpxTransport
+        from pyreqwest.compatibility.httpx import HttpxTransport  # noqa: PLC0415 - may be missing
 
         return HttpxTransport(pyreqwest_client(self.limits))
 
@@ -270,7 +270,7 @@ class Pyqwest(Exchange):
     """pyqwest's own API."""
 
     def __init__(self, source: str, limits: Limits) -> None:
-        from pyqwest import Client, HTTPTransport, HTTPVersion, Proxy
+        from pyqwest import Client, HTTPTransport, HTTPVersion, Proxy  # noqa: PLC0415 - may be missing
 
         super().__init__(source, limits)
         self._transport = HTTPTransport(
@@ -301,7 +301,7 @@ class Pyqwest(Exchange):
 
 def pyreqwest_client(limits: Limits) -> Any:
     """Open a client of pyreqwest."""
-    from pyreqwest.client import ClientBuilder
+    from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - may be missing
 
     return (
         ClientBuilder()
@@ -347,34 +347,26 @@ CANDIDATES: dict[str, tuple[type[Exchange], str]] = {
 # The loads
 
 
-def maarch(origin: str, kind: type[Exchange]) -> MaarchAdapter:
-    """Make the adapter of the mails, over a candidate."""
-    settings = MaarchSettings(
-        name="mails", kind="maarch", url=f"{origin}/rest", username="a", password=Secret("b"), concurrency=100
+def maarch(origin: str) -> MaarchAdapter:
+    """Make the adapter of the mails."""
+    url = f"{origin}/rest"
+    return MaarchAdapter(
+        MaarchSettings(name="mails", kind="maarch", url=url, username="a", password=Secret("b"), **LIMITS)
     )
-    adapter = MaarchAdapter(settings)
-    adapter._client = over(adapter._client, kind)
-    return adapter
 
 
-def arrhes(origin: str, kind: type[Exchange]) -> ArrhesAdapter:
-    """Make the adapter of the library, over a candidate."""
-    settings = ArrhesSettings(
-        name="library", kind="arrhes", url=f"{origin}/v1", organization="org1", key=Secret("k"), concurrency=100
+def arrhes(origin: str) -> ArrhesAdapter:
+    """Make the adapter of the library."""
+    url = f"{origin}/v1"
+    return ArrhesAdapter(
+        ArrhesSettings(name="library", kind="arrhes", url=url, organization="org1", key=Secret("k"), **LIMITS)
     )
-    adapter = ArrhesAdapter(settings)
-    adapter._client = adapter._requests._client = over(adapter._client, kind)
-    return adapter
-
-
-def over(client: SourceClient, kind: type[Exchange]) -> SourceClient:
-    """Give a client that sends through a candidate."""
-    return SourceClient(client.source, client._base_url, client._auth, kind(client.source, LIMITS))
 
 
 def loads(origin: str, kind: type[Exchange]) -> tuple[dict[str, Callable[[int], Awaitable[int]]], list[Any]]:
     """Give the operations by name, which tell how many entries they got, and what to close."""
-    mails, library = maarch(origin, kind), arrhes(origin, kind)
+    with patch.object(base, "Exchange", kind):
+        mails, library = maarch(origin), arrhes(origin)
     tree = Ref("library", RefType.LIBRARY, ("org1", "2025"))
 
     async def one(turn: int) -> int:
@@ -468,7 +460,7 @@ def repeat(names: Sequence[str], repetitions: int, seconds: float) -> dict[str, 
             for name in names:
                 command = [sys.executable, "-m", "tests.benchmark.clients", "--candidate", name]
                 command += ["--origin", origin, "--seconds", str(seconds)]
-                done = subprocess.run([*own, *command], check=True, capture_output=True, text=True)
+                done = subprocess.run([*own, *command], check=True, capture_output=True, text=True)  # noqa: S603 - ourselves
                 results[name].append(json.loads(done.stdout))
                 sys.stderr.write(f"{repetition + 1}/{repetitions} {name}\n")
     return results
@@ -501,7 +493,8 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
             lines.append(f"| {name} | {rps:,.0f} | {faster:.2f} | {p50:.2f} | {cpu:.3f} | {cheaper:.2f} |")
         lines.append("")
     lines += ["| candidate | peak memory MB |", "|---|---|"]
-    lines += [f"| {name} | {statistics.median(run['memory'] for run in runs):.0f} |" for name, runs in results.items()]
+    for name, runs in results.items():
+        lines.append(f"| {name} | {statistics.median(run['memory'] for run in runs):.0f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -115,7 +115,10 @@ def a_gateway(systems: Systems, journal: str, **config: Any) -> Iterator[Gateway
     """Start a gateway over the systems; what still runs at the end is killed. ``config`` is for `mortal`."""
     given = {"origins": dict(systems.origins), "store": systems.store.endpoint, "journal": journal, "port": 0}
     command = [sys.executable, "-m", "tests.faults.mortal", json.dumps({**given, **config})]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
         port = process.stdout.readline().strip()
@@ -128,6 +131,7 @@ def a_gateway(systems: Systems, journal: str, **config: Any) -> Iterator[Gateway
     finally:
         process.kill()
         process.wait()
+        process.stdin.close()
         process.stdout.close()
 
 

@@ -2,7 +2,8 @@
 
 It is the gateway as it is served, over the sandbox systems that the configuration names. Where that has a ``point``,
 SIGUSR1 arms it, and the process then kills itself with SIGKILL there: at the arrival number ``count``, or, with
-``hold``, when so many uploads stand at the point at once, or no more come.
+``hold``, when so many uploads stand at the point at once, or no more come. It ends with its standard input, too, so
+that no test leaves it behind.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -172,12 +174,19 @@ def main(config: dict[str, Any]) -> None:
         around_requests(death)
         after_uploads(death)
     signal.signal(signal.SIGUSR1, lambda *_: setattr(death, "armed", True))
+    threading.Thread(target=_die_at_end_of_input, daemon=True).start()
     listener = listen(HOST, config["port"])
     config["port"] = listener.getsockname()[1]
     server = make_server(create_app(settings_of(config)), 5)
     sys.stdout.write(f"{config['port']}\n")
     sys.stdout.flush()
     serve(server, listener)
+
+
+def _die_at_end_of_input() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    die()
 
 
 if __name__ == "__main__":
