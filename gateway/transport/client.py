@@ -182,8 +182,11 @@ class SourceClient:
         """Send once; a failure that may be retried is a value."""
         places = self._carriers if request.streams else self._places
         try:
-            async with asyncio.timeout(call.remaining()):
-                await places.acquire()
+            if places.locked():
+                async with asyncio.timeout(call.remaining()):
+                    await places.acquire()
+            else:
+                await places.acquire()  # there is room, so nothing is waited for
         except TimeoutError:
             return self._late()
         started = time.monotonic()
@@ -230,8 +233,11 @@ class SourceClient:
     def _note(
         self, call: Call, request: Request, status: int | None, started: float, *, shared: bool = False
     ) -> None:
-        ms = round((time.monotonic() - started) * 1000, 3)
-        call.note(TracedRequest(self.source, request.method, urlsplit(request.url).path, status, ms, shared))
+        if call.trace is not None:
+            ms = round((time.monotonic() - started) * 1000, 3)
+            call.note(
+                TracedRequest(self.source, request.method, urlsplit(request.url).path, status, ms, shared)
+            )
 
 
 def _with(bare: Request, credential: Mapping[str, str]) -> Request:

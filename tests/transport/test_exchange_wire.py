@@ -1,4 +1,4 @@
-"""Tests of what goes over the wire: nothing twice, nothing that nobody waits for, bodies and addresses as they are."""
+"""Tests of what goes over the wire: nothing twice, nothing that nobody waits for, bodies and addresses unchanged."""
 
 import asyncio
 import socket

@@ -69,7 +69,7 @@ def front_of(store: Store) -> Iterator[Front]:
 
 def fronted(store: Store, front: Front) -> FrontedStore:
     """Give the store that is reached through a front."""
-    return FrontedStore(store.endpoint, store.admin, store.region, front.origin)
+    return FrontedStore(store.endpoint, store.admin, store.region, origin=front.origin)
 
 
 def opened_with_store(
