@@ -6,6 +6,7 @@ Everything that is foreign is translated here and nowhere else, so that the libr
 import asyncio
 import functools
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,7 +27,9 @@ from aiohttp import (
     DummyCookieJar,
     ServerDisconnectedError,
     TCPConnector,
+    ThreadedResolver,
 )
+from aiohttp.abc import ResolveResult
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
@@ -199,7 +202,10 @@ class Exchange:
     def _open(self) -> ClientSession:
         """Open a pool, which takes a running loop."""
         pool = TCPConnector(
-            limit=self.limits.concurrency, ssl=self._tls or _usual_tls(), keepalive_timeout=KEEP_ALIVE
+            limit=self.limits.concurrency,
+            ssl=self._tls or _usual_tls(),
+            resolver=_Resolver(self.limits.connect_timeout),
+            keepalive_timeout=KEEP_ALIVE,
         )
         return ClientSession(
             connector=pool,
@@ -265,6 +271,21 @@ class _Body:
         if self._announced not in (None, size):
             raise BadInput("The body of the request has not the length that it was announced with.")
         yield piece
+
+
+class _Resolver(ThreadedResolver):
+    """Looks a host's name up in the time of a connection, which the library's own timeout leaves out."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Find the addresses of a host; raises TimeoutError."""
+        async with asyncio.timeout(self._seconds):
+            return await super().resolve(host, port, family)
 
 
 class _BrokenOffError(ClientError):

@@ -105,9 +105,14 @@ class Gateway:
         """Finalize uploads by one request, and give what became of each, or the code of its error."""
         selection = "stagedUploads { id state bytesCarried problem { code retryable } }"
         payload = self.write("stagedUploadsFinalize", selection, uploads=[{"id": one} for one in ids])
-        codes = {int(error["field"][-1]): error["code"] for error in payload["userErrors"]}
-        found = enumerate(payload["stagedUploads"])
-        return [upload or {"state": "", "problem": {"code": codes[place]}} for place, upload in found]
+        errors = payload["userErrors"]
+        if errors and not errors[0]["field"][-1].isdigit():  # the request itself was refused
+            return [{"id": one, "state": "", "problem": {"code": errors[0]["code"]}} for one in ids]
+        codes = {int(error["field"][-1]): error["code"] for error in errors}
+        return [
+            upload or {"id": ids[place], "state": "", "problem": {"code": codes[place]}}
+            for place, upload in enumerate(payload["stagedUploads"])
+        ]
 
     def finalize_bare(self, ids: Sequence[str]) -> list[str]:
         """Finalize uploads where not even the request can be written down; gives the codes of all errors."""

@@ -18,7 +18,7 @@ CREATES = {"arrhes": "/files", "decisiv": "/attachments", "espocrm": "/Attachmen
 """How the addresses end that make a new file."""
 WAVE = 40
 """Files that are finalized at once."""
-TRIES = 5
+TRIES = 8
 """Finalizes of one file: each may meet another torn answer."""
 
 
@@ -55,9 +55,8 @@ def insisted(gateway: Gateway, ids: list[str]) -> list[dict[str, object]]:
     """Finalize uploads, those again that failed of something that passes."""
     ends: dict[str, dict[str, object]] = {}
     for _ in range(TRIES):
-        left = [one for one in ids if one not in ends]
-        found = gateway.finalize(left) if left else []
-        ends |= {str(one["id"]): one for one in found if one["state"] in ("FINALIZED", "UNKNOWN")}
+        left = [one for one in ids if ends.get(one, {}).get("state") not in ("FINALIZED", "UNKNOWN")]
+        ends |= {str(one["id"]): one for one in gateway.finalize(left)} if left else {}
     return [ends[one] for one in ids]
 
 
@@ -84,5 +83,5 @@ def test_a_thousand_creates_half_of_them_torn(systems: Systems, tmp_path: Path) 
     sys.stdout.write(f"creates {creates}, ends {Counter(str(one['state']) for one in ends)}\n")
     assert sum(creates.values()) >= len(made) == 1000
     assert Counter(held[file.name] for file in made) == {1: 1000}
-    assert {one["state"] for one in ends} == {"FINALIZED"}
+    assert [one for one in ends if one["state"] != "FINALIZED"] == []
     assert systems.half_made() == 0

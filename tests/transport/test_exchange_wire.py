@@ -175,6 +175,20 @@ async def test_a_source_that_takes_no_more_is_late() -> None:
     deaf.close()
 
 
+async def test_a_name_is_looked_up_in_the_time_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent name server takes no more of a call than a host that does not answer."""
+    # given
+    exchange = Exchange("source", Limits(connect_timeout=0.1))
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lambda *_, **__: asyncio.sleep(60))
+
+    # when
+    with pytest.raises(DeadlineExceeded):
+        await asyncio.wait_for(exchange.send(Request("GET", "http://source.example/"), 60), 10)
+
+    # then
+    await exchange.aclose()
+
+
 async def test_headers_of_an_answer_can_be_read(exchange: Exchange) -> None:
     """A header that comes twice is one list, and bytes that are no UTF-8 are Latin-1, never half a character."""
     # given
