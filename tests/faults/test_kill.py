@@ -135,6 +135,6 @@ def test_no_death_makes_a_file_twice_or_loses_it(systems: Systems, tmp_path: Pat
     assert {made[ledger.files[one["id"]].name] for one in finalized} == {1}
     assert len(ledger.results()) == len(finalized)
     assert {one["problem"]["code"] for one in unknown} <= {"OUTCOME_UNKNOWN"}
-    assert set(states) <= {"finalized", "unknown"}
+    assert set(states) <= {"finalized", "unknown"}, [one for one in ledger.files if one not in ends]
     assert len(finalized) + len(unknown) == len(ledger.files)
     assert systems.half_made() == 0
