@@ -15,7 +15,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.domain.errors import BadInput, GatewayError, NotFound, Unsupported
+from gateway.domain.errors import BadInput, NotFound, Unsupported
 from gateway.domain.model import SignedLink
 from gateway.domain.refs import Ref
 from gateway.transport.call import Call
@@ -79,5 +79,4 @@ async def download_link(adapter: Adapter, links: ContentLinks, ref: Ref, life: i
         return await adapter.sign(ref, call)
     if isinstance(adapter, SupportsContent):
         return links.seal(ref, life)
-    error: GatewayError = Unsupported("The bytes cannot be had from this source.", source=adapter.name)
-    raise error
+    raise Unsupported("The bytes cannot be had from this source.", source=adapter.name)

@@ -15,12 +15,11 @@ MASKED = "Something went wrong in the gateway."
 
 def extensions_of(error: GatewayError, request_id: str) -> dict[str, Any]:
     """Make ``extensions``: ``code``, ``source``, ``retryable``, ``retryAfterMs`` and ``requestId``, always all."""
-    wait = error.retry_after
     return {
         "code": error.code,
         "source": error.source,
         "retryable": error.retryable,
-        "retryAfterMs": None if wait is None else round(wait * 1000),
+        "retryAfterMs": error.retry_after_ms,
         "requestId": request_id,
     }
 

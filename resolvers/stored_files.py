@@ -157,7 +157,6 @@ def _status(
     name: str, found: Sequence[Sequence[model.StoredFile] | GatewayError], context: RequestContext
 ) -> StatusOfSource:
     failure = next((outcome for outcome in found if isinstance(outcome, GatewayError)), None)
-    wait = failure.retry_after if failure else None
     return StatusOfSource(
         source=describe(context.source(name)),
         complete=failure is None,
@@ -165,5 +164,5 @@ def _status(
         code=ErrorCode[failure.code] if failure else None,
         message=failure.message if failure else None,
         retryable=bool(failure and failure.retryable),
-        retry_after_ms=None if wait is None else round(wait * 1000),
+        retry_after_ms=failure.retry_after_ms if failure else None,
     )

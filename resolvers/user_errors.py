@@ -8,15 +8,19 @@ from typing import Any
 import strawberry
 
 from gateway.domain.errors import GatewayError, error_classes
+from resolvers.enums import described
 from resolvers.scalars import ByteCount
 
 NOT_OF_WRITES = frozenset({"BAD_CURSOR", "INTERNAL", "INVALID_DOCUMENT", "TOO_COMPLEX"})
 
 _MEANINGS = {cls.code: cls.meaning for cls in error_classes() if cls.code not in NOT_OF_WRITES}
 UserErrorCode = Enum("UserErrorCode", {code: code for code in _MEANINGS})  # type: ignore[misc]
-strawberry.enum(UserErrorCode, description="What kept an item of a mutation from being done.")
-for _value in UserErrorCode.__strawberry_definition__.values:  # type: ignore[attr-defined]
-    _value.description = _MEANINGS[_value.name]
+described(
+    UserErrorCode,
+    "UserErrorCode",
+    "What kept an item of a mutation from being done.",
+    {value: _MEANINGS[value.name] for value in UserErrorCode},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,7 @@ class Problem:
     @property
     def retry_after_ms(self) -> int | None:
         """Tell when, in milliseconds."""
-        wait = self.error.retry_after
-        return None if wait is None else round(wait * 1000)
+        return self.error.retry_after_ms
 
 
 @strawberry.interface(description="An error that the caller can act on.")

@@ -48,6 +48,11 @@ class GatewayError(Exception):
         self.source = source
         self.retry_after = retry_after
 
+    @property
+    def retry_after_ms(self) -> int | None:
+        """The same in milliseconds, as clients are told."""
+        return None if self.retry_after is None else round(self.retry_after * 1000)
+
     def __repr__(self) -> str:
         """Show the class and the message, which are all that is safe to show."""
         return f"{type(self).__name__}({self.message!r}, source={self.source!r})"

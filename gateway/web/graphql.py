@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import RequestContext
-from gateway.domain.errors import InternalError, InvalidDocument
+from gateway.domain.errors import GatewayError, InternalError, InvalidDocument
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.flight import SingleFlight
 from gateway.web.graphiql import PAGE_HEADERS
@@ -201,18 +201,19 @@ def _requested(answer: Answer) -> dict[str, int] | None:
 
 
 def _refused(refusal: Refusal, request_id: str) -> Response:
-    error = InvalidDocument(refusal.message)
-    body = {"errors": [{"message": error.message, "extensions": extensions_of(error, request_id)}]}
-    response = _response(msgspec.json.encode(body), refusal.status, JSON)
+    response = _error_response(InvalidDocument(refusal.message), refusal.status, request_id)
     response.headers.update(refusal.headers)
     return response
 
 
 def _failed(request_id: str) -> Response:
     """Answer for a defect: masked, and with the request's id by which the log has it."""
-    error = InternalError(MASKED)
+    return _error_response(InternalError(MASKED), 500, request_id)
+
+
+def _error_response(error: GatewayError, status: int, request_id: str) -> Response:
     body = {"errors": [{"message": error.message, "extensions": extensions_of(error, request_id)}]}
-    return _response(msgspec.json.encode(body), 500, JSON)
+    return _response(msgspec.json.encode(body), status, JSON)
 
 
 def _response(body: bytes, status: int, media_type: str) -> Response:
