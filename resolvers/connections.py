@@ -33,10 +33,43 @@ class PageInfo:
 
 @dataclass(frozen=True, slots=True)
 class Edge(Generic[T]):
-    """One item and its cursor; what the edge types of the schema show."""
+    """One item of a page; what the edge types of the schema show."""
 
     node: T
-    cursor: str
+    page: Page[Any]
+    index: int
+
+    @property
+    def cursor(self) -> str:
+        """Write the cursor, which few clients ask every edge for."""
+        return self.page.cursor(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where a page begins and ends; what `PageInfo` shows."""
+
+    page: Page[Any]
+
+    @property
+    def start_cursor(self) -> str | None:
+        """Write the cursor of the first item."""
+        return self.page.cursor(0) if self.page.items else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """Write the cursor of the last item."""
+        return self.page.cursor(-1) if self.page.items else None
+
+    @property
+    def has_next_page(self) -> bool:
+        """Tell whether an item follows."""
+        return self.page.has_next
+
+    @property
+    def has_previous_page(self) -> bool:
+        """Tell whether an item precedes."""
+        return self.page.has_previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +77,15 @@ class Connection(Generic[T]):
     """One page; what the connection types of the schema show."""
 
     edges: Sequence[Edge[T]]
-    page_info: PageInfo
+    page_info: Ends
     total_count: int
     source_statuses: Sequence[Any] = ()
 
 
 def connection(page: Page[T], source_statuses: Sequence[Any] = ()) -> Connection[T]:
     """Show a page as a connection."""
-    edges = [Edge(item, cursor) for item, cursor in zip(page.items, page.cursors, strict=True)]
-    info = PageInfo(
-        start_cursor=page.cursors[0] if page.cursors else None,
-        end_cursor=page.cursors[-1] if page.cursors else None,
-        has_next_page=page.has_next,
-        has_previous_page=page.has_previous,
-    )
-    return Connection(edges, info, page.total, source_statuses)
+    edges = [Edge(item, page, index) for index, item in enumerate(page.items)]
+    return Connection(edges, Ends(page), page.total, source_statuses)
 
 
 def given(value: T | None) -> T | None:

@@ -9,8 +9,8 @@ import strawberry
 
 from gateway.context import RequestContext
 from gateway.domain import model
-from gateway.domain.errors import BadIdentifier, BadInput, GatewayError
-from gateway.domain.ordering import arrange
+from gateway.domain.errors import BadInput, GatewayError, NotFound
+from gateway.domain.ordering import Order, arrange
 from gateway.domain.paging import PageRequest, paginate, scope
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.tree import descendants
@@ -19,12 +19,13 @@ from resolvers.connections import LARGEST_PAGE, Connection, PageInfo, connection
 from resolvers.enums import ErrorCode
 from resolvers.lookups import PlaceLookup, find_library, find_record
 from resolvers.types.folder import in_tree
-from resolvers.types.listing import StoredFileFilter, StoredFileOrder, filter_and_order
-from resolvers.types.node import Info
+from resolvers.types.listing import StoredFileFilter, StoredFileOrder, filter_of
+from resolvers.types.node import NOT_THERE, Info, opened
 from resolvers.types.source import Source
 from resolvers.types.stored_file import StoredFile
 
 MOST_PLACES = 50
+NEWEST_FIRST = Order()
 
 
 @strawberry.type(description="How one source took part in a merged answer.")
@@ -89,7 +90,7 @@ async def merged_files(
     context = info.context
     tops = list(dict.fromkeys(_place(lookup, context) for lookup in places))
     outcomes = await asyncio.gather(*(_files_of(top, info) for top in tops))
-    wanted, order = filter_and_order(where, order_by)
+    wanted, order = filter_of(where), order_by.to_order() if order_by else NEWEST_FIRST
     files = (file for found in outcomes if not isinstance(found, GatewayError) for file in found)
     page = paginate(
         arrange(files, wanted, order),
@@ -97,6 +98,7 @@ async def merged_files(
         key=order.key,
         descending=order.descending,
         belongs_to=scope("storedFiles", tops, wanted, order),
+        sealing=context.ids.cursors,
         most=LARGEST_PAGE,
     )
     path = info.path.as_list() if hasattr(info.path, "as_list") else []
@@ -110,9 +112,7 @@ def _place(lookup: PlaceLookup, context: RequestContext) -> Ref:
         return find_record(lookup.record, context).ref
     if lookup.library:
         return find_library(lookup.library, context).ref
-    ref = Ref.from_id(lookup.id or "")
-    if ref.type not in (RefType.RECORD, RefType.LIBRARY, RefType.FOLDER):
-        raise BadIdentifier("A place is a record, a library or a folder.")
+    ref = opened(lookup.id or "", context, (RefType.RECORD, RefType.LIBRARY, RefType.FOLDER))
     context.source(ref.source)
     return ref
 
@@ -132,7 +132,7 @@ async def _load(top: Ref, info: Info) -> Sequence[model.StoredFile]:
         return (await loaders.trees.load(top)).all_files
     entry = await loaders.entries.load(top)
     if not isinstance(entry, model.Folder):
-        raise BadIdentifier("A place is a record, a library or a folder.")
+        raise NotFound(NOT_THERE, source=top.source)
     branch = (await in_tree(entry, info)).branch
     below = descendants(branch.folders, branch.files, DEEP) if branch else ()
     return [walked.node for walked in below if isinstance(walked.node, model.File)]

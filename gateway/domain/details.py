@@ -49,7 +49,7 @@ class MaarchDetails(msgspec.Struct, frozen=True):
     versions: tuple[AttachmentVersion, ...] = ()
 
 
-class ArrhesDetails(msgspec.Struct, frozen=True):
+class ArrhesDetails(msgspec.Struct, frozen=True, gc=False):
     """An Arrhes file (`upstreams.md` 2.2)."""
 
     native_id: str

@@ -1,7 +1,8 @@
 """The nouns of the gateway: attachments on records, files and folders in libraries.
 
 Objects are frozen and complete when they leave an adapter: what GraphQL reads below them are plain attributes. They
-are msgspec structs, because a tree has thousands of them and those are made several times faster than dataclasses.
+are msgspec structs, because a tree has thousands of them and those are made several times faster than dataclasses;
+where lists are long, adapters give the fields by position, since naming sixteen takes 1 µs and placing them 0.1 µs.
 What links objects to each other (``Folder.branch``, ``File.folder``) takes no part in equality, because it
 depends on what was loaded together.
 """
@@ -75,7 +76,7 @@ class Library(msgspec.Struct, frozen=True):
     ref: Ref
 
 
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+class Attachment(msgspec.Struct, frozen=True):
     """A file that hangs on a record.
 
     ``size`` is in bytes, times are aware, and what the source does not tell is None. ``record`` is None where
@@ -94,7 +95,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     can_delete: bool
 
 
-class Folder(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Folder(msgspec.Struct, frozen=True, eq=False):
     """A folder of a library.
 
     ``parent_ref`` is what the source says; ``branch`` holds the neighbours, and is None when the folder was
@@ -120,7 +121,7 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return hash(self.ref)
 
 
-class File(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class File(msgspec.Struct, frozen=True, eq=False):
     """A file in a folder tree.
 
     ``folder_ref`` is what the source says, None at the root; ``folder`` is that folder where it was loaded too.

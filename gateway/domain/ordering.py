@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import ClassVar
 
 from gateway.domain.model import FileState, StoredFile
 from gateway.domain.refs import Ref
@@ -34,6 +35,7 @@ class Order:
 
     field: OrderField = OrderField.UPDATED_AT
     direction: Direction = Direction.DESC
+    sorts: ClassVar = True
 
     @property
     def descending(self) -> bool:
@@ -46,6 +48,18 @@ class Order:
         known = (value is not None) if self.descending else (value is None)
         ref = file.ref
         return (known, "" if value is None else value, ref.source, ref.type.value, ref.key)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOrder:
+    """The order in which the source lists its files, whatever that is; keys only tell files apart."""
+
+    sorts: ClassVar = False
+    descending: ClassVar = False
+
+    def key(self, file: StoredFile) -> tuple[str, ...]:
+        """Give what a file is known by."""
+        return file.ref.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +101,14 @@ def changed_at(file: StoredFile) -> datetime | None:
     return file.updated_at or file.created_at
 
 
-def arrange(files: Iterable[StoredFile], wanted: Filter, order: Order) -> list[StoredFile]:
-    """Keep the wanted files, each once, in the given order."""
-    distinct: dict[Ref, StoredFile] = {file.ref: file for file in files if wanted.accepts(file)}
+def arrange(
+    files: Iterable[StoredFile], wanted: Filter | None, order: "Order | SourceOrder"
+) -> list[StoredFile]:
+    """Keep the wanted files, each once, in the given order; None wants all."""
+    kept = files if wanted is None else filter(wanted.accepts, files)
+    distinct: dict[Ref, StoredFile] = {file.ref: file for file in kept}
+    if not order.sorts:
+        return list(distinct.values())
     return sorted(distinct.values(), key=order.key, reverse=order.descending)
 
 

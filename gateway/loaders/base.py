@@ -1,14 +1,15 @@
 """What the loaders share: one DataLoader per source, so that a slow source holds up nobody else's batch."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from aiodataloader import DataLoader
 
 from gateway.domain.errors import GatewayError, UnknownSource
 from gateway.domain.refs import Ref
 from gateway.transport.call import Call
+from gateway.transport.unheard import look_at
 from gateway.upstreams.base import Adapter
 
 V = TypeVar("V")
@@ -36,19 +37,16 @@ class RefLoader(Generic[V]):
             raise outcome
         return outcome
 
-    async def load_many(self, refs: Iterable[Ref]) -> list[V | GatewayError]:
-        """Load several values in order, each failure as a value in its place."""
-        return await asyncio.gather(*(self._outcome(ref) for ref in refs))
-
     def clear(self, ref: Ref) -> None:
         """Forget a value, because it was written to."""
         if ref.source in self._by_source:
             self._by_source[ref.source].clear(ref)
 
     def close(self) -> None:
-        """Cancel the batches that run: whoever asked for them is gone."""
+        """Cancel the batches that run, and forget what was loaded: whoever asked for it is gone."""
         for task in self._running:
             task.cancel()
+        self._by_source.clear()
 
     async def _outcome(self, ref: Ref) -> V | GatewayError:
         if ref.source not in self._sources:
@@ -59,7 +57,7 @@ class RefLoader(Generic[V]):
             # Shielded, because the future is shared by everybody in the request who asks for this key.
             return await asyncio.shield(loading)
         except asyncio.CancelledError:
-            loading.add_done_callback(_look_at)
+            loading.add_done_callback(look_at)
             raise
         except GatewayError as exc:
             loader.clear(ref)  # a failure is not remembered: asking again may succeed
@@ -81,9 +79,3 @@ class RefLoader(Generic[V]):
             return list(await self._batch(adapter, refs, self._call))
 
         return load
-
-
-def _look_at(loading: "asyncio.Future[Any]") -> None:
-    """Look at a failure that nobody waits for any more, so that asyncio does not report it."""
-    if not loading.cancelled():
-        loading.exception()

@@ -3,16 +3,18 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
+from typing import Protocol
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unavailable
 from gateway.transport.auth import Auth
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.exchange import Exchange, Request, Response, Stream
-from gateway.transport.flight import SingleFlight
 from gateway.transport.lockout import UNAUTHORIZED, Lockout
+from gateway.transport.reads import SharedReads
 from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
 
 Query = Sequence[tuple[str, str]]
@@ -20,18 +22,36 @@ Query = Sequence[tuple[str, str]]
 SHARED = 3600.0
 """Seconds that a shared request may last: each who waits leaves at a deadline of his own, the last one ends it."""
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 UNCHANGED = {"Accept-Encoding": "identity"}
 """Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
+
+
+LEAVING = re.compile(r"[\x00-\x1f\x7f]|(?:^|[/\\])(?:\.\.?)?(?:[/\\;]|$)")
+"""Controls, and dots or nothing between slashes or at an end: what some server takes for a way out of a segment."""
+
+
+class Patience(Protocol):
+    """Somebody who waits for an answer."""
+
+    def remaining(self) -> float:
+        """Tell the seconds that he has left, never less than zero."""
 
 
 def join_path(*segments: str) -> str:
     """Percent-encode each segment and join them, so that no identifier leaves its place in the path.
 
-    Raises BadInput for a segment that a server would read as another path.
+    Raises BadInput for a segment that a server could read as another path, even one that decodes it once too often.
     """
-    if any(segment in ("", ".", "..") for segment in segments):
+    if any(_leaves(segment) for segment in segments):
         raise BadInput("An identifier is empty or has a form that no source uses.")
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+def _leaves(segment: str) -> bool:
+    if LEAVING.search(segment):
+        return True
+    return "%" in segment and LEAVING.search(unquote(unquote(segment))) is not None
 
 
 class SourceClient:
@@ -47,8 +67,7 @@ class SourceClient:
         self._base_url = base_url.rstrip("/")
         self._auth = auth
         self._exchange = exchange
-        self._flights: SingleFlight[Response] = SingleFlight()
-        self._patience: dict[Hashable, Call] = {}
+        self._reads: SharedReads[Response] = SharedReads()
         self._places = asyncio.Semaphore(exchange.limits.concurrency)
         self._carriers = asyncio.Semaphore(exchange.limits.concurrency)
         """Places of requests whose body is a stream, which take long."""
@@ -62,21 +81,18 @@ class SourceClient:
         ``path`` is percent-encoded already (``join_path``, ``path_of``). Raises a SourceError where no answer came;
         the status of an answer is the caller's to read.
         """
-        request = Request("GET", self._url(path, query), dict(headers or {}))
-        key = (request.url, self._auth.identity, tuple(sorted(request.headers.items())))
-        shared = self._flights.running(key)
+        request = Request("GET", self._url(path, query), headers or NO_HEADERS)
+        key = (request.url, self._auth.identity, tuple(sorted(headers.items())) if headers else ())
+        shared = self._reads.running(key)
         started = time.monotonic()
-        patience = self._patience.setdefault(key, Call(call.deadline))
-        patience.deadline = max(patience.deadline, call.deadline)
         own = Call(started + SHARED, call.request_id, call.trace)
         try:
-            async with asyncio.timeout(call.remaining()):
-                response = await self._flights.run(key, lambda: self._send(request, path, own, TRIES, patience))
+            async with asyncio.timeout(call.deadline - started):
+                response = await self._reads.run(
+                    key, call.deadline, lambda reading: self._send(request, path, own, TRIES, reading)
+                )
         except TimeoutError as exc:
             raise self._late() from exc
-        finally:
-            if not self._flights.running(key):
-                self._patience.pop(key, None)
         if shared:
             self._note(call, request, response.status, started, shared=True)
         return response
@@ -96,8 +112,12 @@ class SourceClient:
 
         A body may be a stream: then it is sent once and has the call's whole time, not that of one try.
         """
-        request = Request(method, self._url(path, query), dict(headers or {}), body)
-        return await self._send(request, path, call, TRIES if repeatable else 1, call)
+        request = Request(method, self._url(path, query), headers or NO_HEADERS, body)
+        try:
+            async with asyncio.timeout(call.remaining()):
+                return await self._send(request, path, call, TRIES if repeatable else 1, call)
+        except TimeoutError as exc:
+            raise self._late() from exc
 
     @asynccontextmanager
     async def stream(
@@ -108,13 +128,13 @@ class SourceClient:
         A credential that is refused is renewed once, as for any request.
         """
         bare = Request("GET", self._url(path, query), {**UNCHANGED, **(headers or {})})
-        credential = await self._credential("GET", path, call)
+        credential = await self._credential_in_time(path, call)
         async with streamed(self._exchange, _with(bare, credential), call) as stream:
             if stream.status != UNAUTHORIZED or not await self._auth.renew(credential):
                 self._lockout.count(stream.status)
                 yield stream
                 return
-        credential = await self._credential("GET", path, call)
+        credential = await self._credential_in_time(path, call)
         async with streamed(self._exchange, _with(bare, credential), call) as stream:
             self._lockout.count(stream.status)
             yield stream
@@ -149,24 +169,26 @@ class SourceClient:
     def _url(self, path: str, query: Query) -> str:
         return self._base_url + path + ("?" + urlencode(query) if query else "")
 
-    async def _send(self, bare: Request, path: str, call: Call, tries: int, patience: Call) -> Response:
+    async def _send(self, bare: Request, path: str, call: Call, tries: int, patience: Patience) -> Response:
         """Send a request that has no credential yet, alone until the credential is known to work.
 
         ``patience`` says how long a pause between tries is worth it.
         """
-        if self._lockout.accepted or not await self._lockout.take_turn(call):
+        if self._lockout.accepted or not await self._lockout.take_turn():
             return await self._send_often(bare, path, call, tries, patience)
         try:
             return await self._send_often(bare, path, call, tries, patience)
         finally:
             self._lockout.end_turn()
 
-    async def _send_often(self, bare: Request, path: str, call: Call, tries: int, patience: Call) -> Response:
+    async def _send_often(
+        self, bare: Request, path: str, call: Call, tries: int, patience: Patience
+    ) -> Response:
         """Send a request as often as may be."""
         renewed = False
         attempt = 1
         while True:
-            credential = await self._credential(bare.method, path, call)
+            credential = await self._credential(bare.method, path)
             outcome = await self._try(_with(bare, credential), call)
             if isinstance(outcome, Response) and outcome.status == UNAUTHORIZED and not renewed:
                 renewed = await self._auth.renew(credential)
@@ -181,18 +203,11 @@ class SourceClient:
     async def _try(self, request: Request, call: Call) -> Response | GatewayError:
         """Send once; a failure that may be retried is a value."""
         places = self._carriers if request.streams else self._places
-        try:
-            if places.locked():
-                async with asyncio.timeout(call.remaining()):
-                    await places.acquire()
-            else:
-                await places.acquire()  # there is room, so nothing is waited for
-        except TimeoutError:
-            return self._late()
+        await places.acquire()
         started = time.monotonic()
         status = None
         try:
-            patience = call.remaining()
+            patience = max(0.0, call.deadline - started)
             seconds = patience if request.streams else min(self._exchange.limits.try_timeout, patience)
             response = await self._exchange.send(request, seconds)
             status = response.status
@@ -200,11 +215,12 @@ class SourceClient:
             return exc
         finally:
             places.release()
-            self._note(call, request, status, started)
+            if call.trace is not None:
+                self._note(call, request, status, started)
         return response
 
     def _pause(
-        self, outcome: Response | GatewayError, attempt: int, tries: int, patience: Call
+        self, outcome: Response | GatewayError, attempt: int, tries: int, patience: Patience
     ) -> float | None:
         """Choose how long to wait before the next try; None where this outcome is the last."""
         if attempt >= tries or (isinstance(outcome, Response) and outcome.status not in RETRIED_STATUSES):
@@ -219,11 +235,14 @@ class SourceClient:
         self._lockout.count(outcome.status)
         return outcome
 
-    async def _credential(self, method: str, path: str, call: Call) -> dict[str, str]:
+    async def _credential(self, method: str, path: str) -> dict[str, str]:
         self._lockout.check()
+        return await self._auth.headers(method, path.partition("?")[0])  # a token may have to be got first
+
+    async def _credential_in_time(self, path: str, call: Call) -> dict[str, str]:
         try:
-            async with asyncio.timeout(call.remaining()):  # a token may have to be got first
-                return await self._auth.headers(method, path.partition("?")[0])
+            async with asyncio.timeout(call.remaining()):
+                return await self._credential("GET", path)
         except TimeoutError as exc:
             raise self._late() from exc
 

@@ -7,8 +7,7 @@ EspoCRM shuts an address out for a minute, right credentials included, after a h
 import asyncio
 import time
 
-from gateway.domain.errors import DeadlineExceeded, Unauthenticated
-from gateway.transport.call import Call
+from gateway.domain.errors import Unauthenticated
 
 UNAUTHORIZED = 401
 FAULT = 500
@@ -46,16 +45,12 @@ class Lockout:
             self._refusals = 0
             self._ends = time.monotonic() + LOCKOUT
 
-    async def take_turn(self, call: Call) -> bool:
+    async def take_turn(self) -> bool:
         """Wait until the credential is accepted (False), or until it is this request's turn to find out (True).
 
-        Whoever gets True gives the turn back with ``end_turn``. Raises DeadlineExceeded.
+        Whoever gets True gives the turn back with ``end_turn``.
         """
-        try:
-            async with asyncio.timeout(call.remaining()):
-                await self._turn.acquire()
-        except TimeoutError as exc:
-            raise DeadlineExceeded("The source did not answer in time.", source=self.source) from exc
+        await self._turn.acquire()
         if self.accepted:
             self._turn.release()
         return not self.accepted

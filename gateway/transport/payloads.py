@@ -1,7 +1,11 @@
 """Decodes what upstreams send: JSON into typed structs, XML without its dangers, times with their zones."""
 
+import logging
+import pyexpat
 import re
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element, ParseError
 
@@ -12,8 +16,16 @@ from defusedxml.ElementTree import fromstring
 from gateway.domain.errors import BadResponse
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 LARGEST_XML = 5 * 1024 * 1024
+MOST_TAGS = 200_000
+"""What real lists of that size stay far below; each costs memory many times its length."""
+DEEPEST_XML = 50
+OLDEST_EXPAT = (2, 6, 0)
+"""Before that, a parser that is fed in pieces reads a long token again and again (CVE-2023-52425)."""
+MOST_TIMES = 131_072
+"""Times that are remembered, in some 40 MB."""
 PROLOGS = re.compile(rb"^\s*(<\?xml[^>]*\?>\s*)+")
 """White space and any number of prologs; the group holds the last one, which names the encoding."""
 
@@ -24,11 +36,18 @@ def decode_json(body: bytes, shape: type[T], source: str) -> T:
     Raises BadResponse, which names the place in the body but shows nothing of it.
     """
     try:
-        return msgspec.json.decode(body, type=shape, strict=False)
+        found: T = _decoder(shape).decode(body)  # type: ignore[arg-type]
     except msgspec.ValidationError as exc:
         raise BadResponse(f"The source sent an unexpected shape{_place(exc)}.", source=source) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadResponse("The source sent something that is not JSON.", source=source) from exc
+    return found
+
+
+@cache
+def _decoder(shape: Hashable) -> "msgspec.json.Decoder[Any]":
+    """Make the decoder of a shape once; there are as many as the adapters have shapes."""
+    return msgspec.json.Decoder(shape, strict=False)
 
 
 def _place(exc: msgspec.ValidationError) -> str:
@@ -37,31 +56,52 @@ def _place(exc: msgspec.ValidationError) -> str:
 
 
 def decode_xml(body: bytes, source: str) -> Element:
-    """Parse XML without DTD, entities or anything external; 5 MiB at most. Raises BadResponse.
+    """Parse XML without DTD, entities or anything external; 5 MiB and 50 levels at most. Raises BadResponse.
 
     A repeated prolog, as in Decisiv's error bodies (`upstreams.md` 3.6), loses all but one.
     """
     if len(body) > LARGEST_XML:
         raise BadResponse("The source sent more than 5 MiB of XML.", source=source)
+    if body.count(b"<") > MOST_TAGS:
+        raise BadResponse(f"The source sent XML of more than {MOST_TAGS:,} tags.", source=source)
     try:
         root: Element = fromstring(PROLOGS.sub(rb"\1", body, count=1), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as exc:
         raise BadResponse("The source sent something that is not plain XML.", source=source) from exc
+    if _is_deep([root]):
+        raise BadResponse(f"The source sent XML of more than {DEEPEST_XML} levels.", source=source)
     return root
 
 
-def parse_time(text: Any, source: str, zone: tzinfo = UTC) -> datetime | None:
+def _is_deep(level: Iterable[Element]) -> bool:
+    for _ in range(DEEPEST_XML):
+        level = [child for element in level for child in element]
+        if not level:
+            return False
+    return True
+
+
+@cache
+def check_parser() -> None:
+    """Warn in the log, once, of an XML parser older than it should be; whole bodies are safe with it all the same."""
+    if pyexpat.version_info < OLDEST_EXPAT:
+        wanted = ".".join(map(str, OLDEST_EXPAT))
+        log.warning("this Python reads XML with %s; %s or newer is advised", pyexpat.EXPAT_VERSION, wanted)
+
+
+@lru_cache(MOST_TIMES)
+def parse_time(text: str | None, source: str, zone: tzinfo = UTC) -> datetime | None:
     """Read a time in any of the sources' spellings as an aware time in UTC.
 
-    ``zone`` is that of times that are written without one; None and an empty text give None.
-    Raises BadResponse.
+    ``zone`` is that of times that are written without one; None and an empty text give None. The same objects are
+    listed again and again, so most times have been read before. Raises BadResponse.
     """
     if text is None or text == "":
         return None
     try:
         moment = datetime.fromisoformat(text)
         local = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        return local.astimezone(UTC)
+        return local if local.tzinfo is UTC else local.astimezone(UTC)
     except (ValueError, TypeError, OverflowError) as exc:
         raise BadResponse("The source sent a time in an unknown spelling.", source=source) from exc
 

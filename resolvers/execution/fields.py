@@ -19,13 +19,15 @@ class Reader:
     """How a field gets its value from its object.
 
     ``attribute`` names a plain attribute; otherwise ``function`` is the resolver, which takes the object and, where
-    ``takes_info``, the information and the arguments. A function that takes no information is pure.
+    ``takes_info``, the information and the arguments. One that is ``prompt`` has its value at once: it takes no
+    arguments and is annotated with what it gives, where one that may have to load is annotated with Any.
     """
 
     definition: StrawberryField
     attribute: str | None
     function: Callable[..., Any] | None
     takes_info: bool
+    prompt: bool = False
 
 
 def reader_of(field: GraphQLField) -> Reader:
@@ -39,9 +41,13 @@ def reader_of(field: GraphQLField) -> Reader:
     function = resolver.wrapped_func
     if isinstance(function, staticmethod | classmethod):
         raise NotCompilable("a resolver that is not a function of its object")
-    names = list(inspect.signature(function).parameters)
-    if names == ["root"] and not inspect.iscoroutinefunction(function):
-        return Reader(definition, None, function, takes_info=False)
+    signature = inspect.signature(function)
+    names = list(signature.parameters)
+    loads = inspect.iscoroutinefunction(function)
+    if names == ["root"] and not loads:
+        return Reader(definition, None, function, takes_info=False, prompt=True)
+    if names == ["root", "info"] and not loads and signature.return_annotation is not Any:
+        return Reader(definition, None, function, takes_info=True, prompt=True)
     if names[:2] != ["root", "info"]:
         raise NotCompilable("a resolver that is not a function of its object and the information")
     return Reader(definition, None, function, takes_info=True)

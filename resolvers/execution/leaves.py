@@ -36,16 +36,12 @@ class LeafWriter:
         if self.plain is not None:
             return f"(w if {bound}.__class__ is {self.plain} else {serialize}(w))"
         if self.is_time:
-            return f"({UTC_TIME} if {bound}.__class__ is datetime and w.tzinfo is UTC else {serialize}(w))"
+            return f"(w if {bound}.__class__ is datetime and w.tzinfo is UTC else {serialize}(w))"
         return f"{serialize}({value})"
 
 
 PLAIN = {"Boolean": "bool", "ByteCount": "int", "ID": "str", "String": "str", "URL": "str"}
 """The classes whose values their types write unchanged. Int is not among them: it has to be checked for 32 bits."""
-
-
-UTC_TIME = "w.isoformat()[:-6] + 'Z'"
-"""What `write_time` makes of a time that is in UTC already: its text, with the short name of the offset."""
 
 
 def leaf_writer(leaf_type: GraphQLScalarType | GraphQLEnumType) -> LeafWriter:

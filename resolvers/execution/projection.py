@@ -36,6 +36,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 
 from gateway.domain.errors import GatewayError
+from resolvers.execution.arguments import Converters
 from resolvers.execution.fields import NotCompilable, Reader, reader_of
 from resolvers.execution.leaves import leaf_writer
 from resolvers.execution.run import Call, Complete, Misfit, Run
@@ -77,6 +78,7 @@ class Compiler:
     fragments: dict[str, FragmentDetails]
     operation: OperationDefinitionNode
     variables: VariableValues
+    converters: Converters
     _names: dict[str, Any] = field(default_factory=lambda: dict(KNOWN))
     _selections: dict[Any, Selected] = field(default_factory=dict)
     _functions: dict[int, Project] = field(default_factory=dict)
@@ -149,8 +151,9 @@ class Compiler:
         reader = reader_of(field_def)
         if reader.attribute is not None:
             return self._expression(field_def.type, f"o.{reader.attribute}", details), []
-        if not reader.takes_info:
-            return self._expression(field_def.type, f"{self._name(reader.function)}(o)", details), []
+        if reader.prompt:
+            arguments = "o, run.info" if reader.takes_info else "o"
+            return self._expression(field_def.type, f"{self._name(reader.function)}({arguments})", details), []
         info = f"run.root_info({key!r})" if object_type is self.schema.query_type else "run.info"
         return "None", self._steps(field_def, reader, key, details, info)
 
@@ -159,8 +162,9 @@ class Compiler:
     ) -> list[str]:
         """Write the call of a resolver that may load: its value comes now, later, or not at all."""
         nodes = [detail.node for detail in details]
-        call = Call(key, nodes, field_def, reader.definition, self._completion(field_def.type, details))
-        function, slot, complete = self._name(reader.function), self._name(call), self._name(call.complete)
+        keywords = self.converters.of_field(reader.definition)
+        call = Call(key, nodes, field_def, keywords, self._completion(field_def.type, details))
+        function, slot = self._name(reader.function), self._name(call)
         arguments = f", **run.arguments({slot})" if field_def.args else ""
         return [
             "try:",
@@ -171,7 +175,7 @@ class Compiler:
             "    if v.__class__ is Coroutine:",
             f"        run.later({slot}, v, d)",
             "    else:",
-            f"        d[{key!r}] = {complete}(v, run)",
+            f"        d[{key!r}] = {self._expression(field_def.type, 'v', details)}",
         ]
 
     # Values

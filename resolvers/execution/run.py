@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLNonNull, Node
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
-from strawberry.schema.config import StrawberryConfig
-from strawberry.types.arguments import convert_arguments
-from strawberry.types.field import StrawberryField
 
 from gateway.context import RequestContext
 from gateway.domain.errors import GatewayError
+from resolvers.execution.arguments import Convert
 from resolvers.execution.started import Started
 
 Complete = Callable[[Any, "Run"], Any]
@@ -32,7 +30,7 @@ class Call:
     key: str
     nodes: list[FieldNode]
     field_def: GraphQLField
-    definition: StrawberryField
+    keywords: Convert
     complete: Complete
 
 
@@ -61,16 +59,12 @@ Waiting = tuple[Call, Coroutine[Any, Any, Any] | Started, dict[str, Any]]
 class Run:
     """One execution of a plan. Not shared: it holds the values and errors of one request."""
 
-    __slots__ = ("_arguments", "_config", "_scalars", "_variables", "_waiting", "failures", "info")
+    __slots__ = ("_arguments", "_variables", "_waiting", "failures", "info")
 
-    def __init__(
-        self, context: RequestContext, variables: VariableValues, config: StrawberryConfig, scalars: Any
-    ) -> None:
+    def __init__(self, context: RequestContext, variables: VariableValues) -> None:
         self.info = Information(context, None)
         self.failures: list[Failure] = []
         self._variables = variables
-        self._config = config
-        self._scalars = scalars
         self._waiting: list[Waiting] = []
         self._arguments: dict[Call, dict[str, Any]] = {}
 
@@ -82,9 +76,7 @@ class Run:
         """Give the arguments of a field, which are the same for every object that it is read from."""
         if call not in self._arguments:
             values = get_argument_values(call.field_def, call.nodes[0], self._variables)
-            self._arguments[call] = convert_arguments(
-                values, call.definition.arguments, self._scalars, self._config
-            )
+            self._arguments[call] = call.keywords(values)
         return self._arguments[call]
 
     def later(self, call: Call, value: Coroutine[Any, Any, Any], target: dict[str, Any]) -> None:

@@ -11,9 +11,11 @@ from strawberry import UNSET
 from gateway.domain import model
 from gateway.domain.errors import BadInput, NotFound
 from gateway.domain.model import FileState, Placement
-from gateway.domain.paging import Page, PageRequest, paginate, scope
+from gateway.domain.paging import Page, PageRequest, Sealing, paginate, scope
+from gateway.domain.refs import Ref
 from gateway.domain.tree import Tree, TreeEntry, ancestors, branch_of, descendants
-from resolvers.connections import After, Before, Connection, Edge, PageInfo, connection, page_request
+from resolvers.connections import After, Before, Connection, Edge, Ends, PageInfo, page_request
+from resolvers.scopes import reading
 from resolvers.types.details import ArrhesDetails
 from resolvers.types.node import Info, Node, resolved
 from resolvers.types.source import Source
@@ -46,11 +48,19 @@ async def in_tree(folder: model.Folder, info: Info) -> model.Folder:
     return found
 
 
-async def _folders(root: model.Folder, info: Info) -> Sequence[model.Folder]:
+def _folders(root: model.Folder, info: Info) -> Any:
+    return root.branch.folders if root.branch else _loaded_folders(root, info)
+
+
+def _files(root: model.Folder, info: Info) -> Any:
+    return root.branch.files if root.branch else _loaded_files(root, info)
+
+
+async def _loaded_folders(root: model.Folder, info: Info) -> Sequence[model.Folder]:
     return branch_of(await in_tree(root, info)).folders
 
 
-async def _files(root: model.Folder, info: Info) -> Sequence[model.File]:
+async def _loaded_files(root: model.Folder, info: Info) -> Sequence[model.File]:
     return branch_of(await in_tree(root, info)).files
 
 
@@ -79,7 +89,7 @@ async def _descendants(
     request = page_request(first, after, last, before)
     check_walk(depth, request)  # refused before anything is asked of the source
     below = branch_of(await in_tree(root, info))
-    return walk(root, below.folders, below.files, depth, request)
+    return walk(root, below.folders, below.files, depth, request, sealing=info.context.ids.cursors)
 
 
 # The flat list of what is below a folder
@@ -109,31 +119,35 @@ def walk(
     files: Sequence[model.File],
     depth: int,
     request: PageRequest,
+    *,
+    sealing: Sealing,
 ) -> EntryConnection:
     """List what is below a folder or library, one page of it. Raises BadInput and BadCursor."""
     entries = list(descendants(folders, files, depth))
     page: Page[TreeEntry] = paginate(
         entries,
         request,
-        key=lambda entry: entry.node.ref.to_id(),
+        key=lambda entry: (entry.node.ref.type.value, entry.node.ref.key),
         ordered=False,
+        sealing=sealing,
         belongs_to=scope("descendants", top.ref, depth),
         most=LARGEST_WALK,
     )
     edges = [
-        WalkedEdge(entry.node, cursor, entry.depth, entry.parent)
-        for entry, cursor in zip(page.items, page.cursors, strict=True)
+        WalkedEdge(entry.node, page, index, entry.depth, entry.parent) for index, entry in enumerate(page.items)
     ]
-    return Connection(edges, connection(page).page_info, page.total)
+    return Connection(edges, Ends(page), page.total)
 
 
 # Files in their tree
 
 
-async def _folder(root: model.File, info: Info) -> model.Folder | None:
-    if root.folder is not None or root.folder_ref is None:
-        return root.folder
-    entry = await info.context.loaders.entries.load(root.folder_ref)
+def _folder(root: model.File, info: Info) -> Any:
+    return _loaded_folder(root.folder_ref, info) if root.folder is None and root.folder_ref else root.folder
+
+
+async def _loaded_folder(ref: Ref, info: Info) -> model.Folder | None:
+    entry = await info.context.loaders.entries.load(ref)
     return entry if isinstance(entry, model.Folder) else None
 
 
@@ -141,7 +155,7 @@ async def _folder(root: model.File, info: Info) -> model.Folder | None:
 class File(StoredFile):
     """A view of `gateway.domain.model.File`."""
 
-    folder: Annotated["Folder", strawberry.lazy("resolvers.types.folder")] | None = resolved(
+    folder: Annotated["Folder", strawberry.lazy("resolvers.types.folder")] | None = reading(
         _folder,
         "The folder that holds it; null at the root. One upstream request for a file that came "
         "without its tree.",
@@ -175,24 +189,20 @@ class Folder(Node):
     )
     created_by: str | None = strawberry.field(description="The user at the source who created it.")
     updated_by: str | None = strawberry.field(description="The user at the source who changed it last.")
-    parent: Annotated["Folder", strawberry.lazy("resolvers.types.folder")] | None = resolved(
+    parent: Annotated["Folder", strawberry.lazy("resolvers.types.folder")] | None = reading(
         _parent, "The folder that holds it; null at the root."
     )
-    placement: Placement | None = resolved(_placement, "Whether it stands where its source says.")
-    folders: list[Annotated["Folder", strawberry.lazy("resolvers.types.folder")]] | None = resolved(
+    placement: Placement | None = reading(_placement, "Whether it stands where its source says.")
+    folders: list[Annotated["Folder", strawberry.lazy("resolvers.types.folder")]] | None = reading(
         _folders, "The folders directly in it, by name; null when the source fails."
     )
-    files: list[File] | None = resolved(
-        _files, "The files directly in it, by name; null when the source fails."
-    )
-    ancestors: list[Annotated["Folder", strawberry.lazy("resolvers.types.folder")]] | None = resolved(
+    files: list[File] | None = reading(_files, "The files directly in it, by name; null when the source fails.")
+    ancestors: list[Annotated["Folder", strawberry.lazy("resolvers.types.folder")]] | None = reading(
         _ancestors, "The folders above it, the root first; null when the source fails."
     )
-    descendants: Annotated["FolderEntryConnection", strawberry.lazy("resolvers.types.folder")] | None = (
-        resolved(
-            _descendants,
-            "Everything below it as a flat list, each entry with its depth and parent.",
-        )
+    descendants: Annotated["FolderEntryConnection", strawberry.lazy("resolvers.types.folder")] | None = reading(
+        _descendants,
+        "Everything below it as a flat list, each entry with its depth and parent.",
     )
 
     @classmethod

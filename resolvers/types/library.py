@@ -8,6 +8,7 @@ from strawberry import UNSET
 
 from gateway.domain import model
 from resolvers.connections import After, Before, page_request
+from resolvers.scopes import reading
 from resolvers.types.folder import (
     DEEPEST,
     Depth,
@@ -47,7 +48,7 @@ async def _descendants(
     request = page_request(first, after, last, before)
     check_walk(depth, request)  # refused before anything is asked of the source
     tree = await tree_of(root, info)
-    return walk(root, tree.folders, tree.files, depth, request)
+    return walk(root, tree.folders, tree.files, depth, request, sealing=info.context.ids.cursors)
 
 
 @strawberry.type(
@@ -62,11 +63,11 @@ class Library(Node):
     )
     year: str = resolved(lambda root: root.ref.key[1], "The accounting year, by its identifier at the source.")
     source: Source = resolved(source_of, "The upstream system that owns it.")
-    folders: list[Folder] | None = resolved(
+    folders: list[Folder] | None = reading(
         _folders, "The folders at the root, by name; null when the source fails."
     )
-    files: list[File] | None = resolved(_files, "The files at the root, by name; null when the source fails.")
-    descendants: FolderEntryConnection | None = resolved(
+    files: list[File] | None = reading(_files, "The files at the root, by name; null when the source fails.")
+    descendants: FolderEntryConnection | None = reading(
         _descendants, "Everything in it as a flat list, each entry with its depth and parent."
     )
 

@@ -61,9 +61,6 @@ class StoredFileOrder:
         return Order(self.field, self.direction)
 
 
-def filter_and_order(where: StoredFileFilter | None, order_by: StoredFileOrder | None) -> tuple[Filter, Order]:
-    """Give the domain's filter and order: all files, the newest change first, where nothing is asked."""
-    return (
-        where.to_filter() if where else Filter(),
-        order_by.to_order() if order_by else Order(),
-    )
+def filter_of(where: StoredFileFilter | None) -> Filter | None:
+    """Give the domain's filter; None where nothing is asked."""
+    return where.to_filter() if where else None

@@ -1,14 +1,18 @@
 """Node: every object with an identifier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import strawberry
 from strawberry.types import Info as StrawberryInfo
 
 from gateway.context import RequestContext
+from gateway.domain.errors import BadIdentifier, NotFound
+from gateway.domain.refs import Ref, RefType
 
 Info = StrawberryInfo[RequestContext, None]
+
+NOT_THERE = "There is no such object, or it may not be seen."
 
 
 def resolved(resolver: Callable[..., Any], description: str) -> Any:
@@ -16,8 +20,22 @@ def resolved(resolver: Callable[..., Any], description: str) -> Any:
     return strawberry.field(resolver=resolver, description=description)
 
 
-def _id(root: Any) -> strawberry.ID:
-    return strawberry.ID(root.ref.to_id())
+def opened(text: str, context: RequestContext, types: Container[RefType] = frozenset(RefType)) -> Ref:
+    """Read the identifier of what a query asks for, of one of some types. No upstream request.
+
+    Raises NotFound for any other text: whether it is another tenant's, of another type or made up is not told.
+    """
+    try:
+        ref = context.ids.open(text)
+    except BadIdentifier as exc:
+        raise NotFound(NOT_THERE) from exc
+    if ref.type not in types:
+        raise NotFound(NOT_THERE, source=ref.source)
+    return ref
+
+
+def _id(root: Any, info: Info) -> strawberry.ID:
+    return strawberry.ID(info.context.ids.seal(root.ref))
 
 
 @strawberry.interface(description="Every object with an identifier.")

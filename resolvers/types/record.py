@@ -7,7 +7,7 @@ from strawberry import UNSET
 
 from gateway.domain import model
 from gateway.domain.model import RecordKind
-from gateway.domain.ordering import arrange
+from gateway.domain.ordering import SourceOrder, arrange
 from gateway.domain.paging import paginate, scope
 from resolvers.connections import (
     LARGEST_PAGE,
@@ -20,7 +20,8 @@ from resolvers.connections import (
     connection,
     page_request,
 )
-from resolvers.types.listing import StoredFileFilter, StoredFileOrder, filter_and_order
+from resolvers.scopes import reading
+from resolvers.types.listing import StoredFileFilter, StoredFileOrder, filter_of
 from resolvers.types.node import Info, Node, resolved
 from resolvers.types.source import Source
 from resolvers.types.stored_file import source_of
@@ -28,6 +29,7 @@ from resolvers.types.stored_file import source_of
 if TYPE_CHECKING:
     from resolvers.types.attachment import Attachment
 
+SOURCE_ORDER = SourceOrder()
 LazyAttachment = Annotated["Attachment", strawberry.lazy("resolvers.types.attachment")]
 
 
@@ -61,19 +63,23 @@ async def _attachments(
     ] = UNSET,
     order_by: Annotated[
         StoredFileOrder | None,
-        strawberry.argument(description="The order; the newest change first if left out."),
+        strawberry.argument(
+            description="The order; the source's own if left out, in which a cursor ends with its item."
+        ),
     ] = UNSET,
 ) -> Connection[model.StoredFile]:
     request = page_request(first, after, last, before)
     request.size(LARGEST_PAGE)  # refused before anything is asked of the source
     listing = await info.context.loaders.attachments.load(root.ref)
-    wanted, order = filter_and_order(where, order_by)
+    wanted, order = filter_of(where), order_by.to_order() if order_by else SOURCE_ORDER
     page = paginate(
         arrange(listing.attachments, wanted, order),
         request,
         key=order.key,
         descending=order.descending,
+        ordered=order.sorts,
         belongs_to=scope("Record.attachments", root.ref, wanted, order),
+        sealing=info.context.ids.cursors,
         most=LARGEST_PAGE,
     )
     return connection(page)
@@ -91,12 +97,12 @@ class Record(Node):
 
     kind: RecordKind = strawberry.field(description="What it is.")
     source: Source = resolved(source_of, "The upstream system that owns it.")
-    attachments: AttachmentConnection | None = resolved(
+    attachments: AttachmentConnection | None = reading(
         _attachments,
         "Its attachments. One upstream request for all of them where the source can list; "
         "an EspoCRM without admin rights takes one more for each. Null when the source fails.",
     )
-    registered_mail: bool | None = resolved(
+    registered_mail: bool | None = reading(
         _registered_mail,
         "Whether a mail can be sent as registered mail (Maileva). It comes with `attachments` "
         "in one upstream request; null for other records.",

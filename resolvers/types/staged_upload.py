@@ -10,8 +10,7 @@ import strawberry
 from gateway.domain import model
 from gateway.domain.errors import BadIdentifier, NotFound
 from gateway.domain.refs import Ref, RefType
-from gateway.uploads.service import StagedUpload as Staged
-from gateway.uploads.targets import StagedTarget
+from gateway.uploads.targets import StagedTarget, part_size
 from gateway.uploads.tickets import OnConflict, Ticket, TicketState, UploadMethod
 from resolvers.enums import ErrorCode, described
 from resolvers.scalars import URL, ByteCount
@@ -97,21 +96,14 @@ class StagedUploadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What `StagedUpload` shows: a ticket, and its targets where they were just given out."""
+    """What `StagedUpload` shows."""
 
     ticket: Ticket
-    targets: Sequence[StagedTarget] = ()
-    part_size: int | None = None
-
-    @classmethod
-    def of(cls, staged: Staged) -> "Upload":
-        """Show what the service gave."""
-        return cls(staged.ticket, staged.targets, staged.part_size)
 
     @property
     def ref(self) -> Ref:
         """Make the identifier."""
-        return Ref(Ref.from_id(self.ticket.target).source, RefType.UPLOAD, (self.ticket.id,))
+        return Ref(Ref.from_text(self.ticket.target).source, RefType.UPLOAD, (self.ticket.id,))
 
 
 async def find_upload(ref: Ref, info: Info) -> Upload:
@@ -124,10 +116,20 @@ async def find_upload(ref: Ref, info: Info) -> Upload:
     return Upload(await uploads.journal.get(ref.key[0], info.context.writer.tenant))
 
 
+def _targets(root: Upload, info: Info) -> Sequence[StagedTarget]:
+    """Sign where the bytes go; no request."""
+    uploads = info.context.uploads
+    return () if uploads is None else uploads.staged(root.ticket).targets
+
+
+def _part_size(root: Upload) -> int | None:
+    return part_size(root.ticket.size) if root.ticket.method is UploadMethod.MULTIPART else None
+
+
 async def _file(root: Upload, info: Info) -> model.Entry | None:
     if root.ticket.result is None:
         return None
-    return await info.context.loaders.entries.load(Ref.from_id(root.ticket.result))
+    return await info.context.loaders.entries.load(Ref.from_text(root.ticket.result))
 
 
 @strawberry.type(description="What kept an upload from going on.")
@@ -158,12 +160,13 @@ class StagedUpload(Node):
     created_at: datetime = resolved(lambda root: root.ticket.created_at, "When it was announced.")
     expires_at: datetime = resolved(lambda root: root.ticket.expires_at, "When the gateway gives it up.")
     targets: list[StagedUploadTarget] = resolved(
-        lambda root: root.targets,
-        "Where to send the bytes: one target, or one for each of the first 100 parts. Given out by "
-        "`stagedUploadsCreate` only, empty elsewhere.",
+        _targets,
+        "Where to send the bytes while it is PENDING: one target, or one for each of the first 100 parts. They are "
+        "signed anew before they end, so whoever comes too late asks for them again: here, or by repeating "
+        "`stagedUploadsCreate` with its key.",
     )
     part_size: ByteCount | None = resolved(
-        lambda root: root.part_size, "The size of every part but the last, for an upload in parts."
+        _part_size, "The size of every part but the last, for an upload in parts."
     )
     problem: StagedUploadProblem | None = resolved(
         _problem, "What kept it from going on; null when all is well."

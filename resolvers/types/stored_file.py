@@ -9,6 +9,7 @@ from gateway.domain import model
 from gateway.links import download_link
 from gateway.upstreams.base import describe
 from resolvers.scalars import URL, ByteCount
+from resolvers.scopes import reading
 from resolvers.types.node import Info, Node, resolved
 from resolvers.types.source import Source
 
@@ -66,7 +67,7 @@ class StoredFile(Node):
         lambda root: root.can_delete, "Whether the source lets the credential delete it."
     )
     source: Source = resolved(source_of, "The upstream system that owns it.")
-    download: DownloadLink | None = resolved(
+    download: DownloadLink | None = reading(
         _download,
         "A link to its bytes. One upstream request where the source signs links, else none; "
         "null when that fails, or while a file's bytes have not arrived.",

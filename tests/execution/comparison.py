@@ -1,6 +1,6 @@
 """Executes a document both ways, and tells whether the answers are the same."""
 
-import json
+import msgspec
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -74,7 +74,7 @@ class Spied(Executor):
 class Shown:
     """An answer as it is compared: what a client would see of it."""
 
-    data: str
+    data: bytes
     executed: bool
     certain: list[str] = field(default_factory=list)
     """The errors that left their own place null."""
@@ -89,7 +89,7 @@ def shown(answer: Answer, context: RequestContext) -> Shown:
     fields below that place fail, GraphQL wants one of their errors and allows any (specification, 6.4.4): which one
     is there depends on what was loaded first. So of such errors only the place they leave null is compared.
     """
-    seen = Shown(json.dumps(answer.data), answer.executed)
+    seen = Shown(msgspec.json.encode(answer.data), answer.executed)
     for error in answer.errors:
         place = tuple(error.path or ())
         hole = _hole(answer.data, place)

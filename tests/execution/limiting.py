@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.domain.errors import TooComplex
 from gateway.domain.limits import Limits
+from gateway.identity.principals import ALL_SCOPES
 from resolvers.execution.documents import Rules
 from resolvers.execution.executor import Answer, Checked, Executor
 from tests.execution.comparison import BOUNDLESS, SCHEMA
@@ -15,7 +16,7 @@ MAIL = '{mail: {source: "maarch", resId: 100}}'
 
 def checked(text: str, variables: dict[str, Any] | None = None, limits: Limits = LIMITS) -> Checked | Answer:
     """Check a document without executing it."""
-    return Executor(SCHEMA, Rules(limits)).check(text, variables, None)
+    return Executor(SCHEMA, Rules(limits)).check(text, variables, None, ALL_SCOPES)
 
 
 def refusals(text: str, variables: dict[str, Any] | None = None, limits: Limits = LIMITS) -> list[str]:

@@ -11,6 +11,7 @@ from resolvers.execution.executor import Executor, NotAllowed
 from tests.execution.comparison import Spied
 from tests.execution.things import whole_world
 from tests.execution.world import World
+from tests.identifiers import IDS
 
 MAIL = '{mail: {source: "maarch", resId: 1}}'
 TREE = '{source: "arrhes", organization: "org", year: "2025"}'
@@ -205,7 +206,7 @@ async def test_a_deep_document_is_executed(world: World, depth: int) -> None:
     node = next(found for found in world.sources["arrhes"].entries)
 
     # when
-    answer = await asked(Spied(), world, f'{{ node(id: "{node.to_id()}") {{ ... on Folder {nested} }} }}')
+    answer = await asked(Spied(), world, f'{{ node(id: "{IDS.seal(node)}") {{ ... on Folder {nested} }} }}')
 
     # then
     assert answer.executed

@@ -14,6 +14,7 @@ from tests.execution.comparison import Spied, by_core, shown
 from tests.execution.documents import Written
 from tests.execution.things import whole_world
 from tests.execution.world import World
+from tests.identifiers import IDS
 
 MAIL = '{mail: {source: "maarch", resId: 1}}'
 TREE = '{source: "arrhes", organization: "org", year: "2025"}'
@@ -80,11 +81,11 @@ async def test_items_of_nodes_fail_alone(world: World) -> None:
     there = next(ref for ref, entry in world.sources["maarch"].entries.items() if isinstance(entry, Attachment))
 
     # when
-    answer = await both(world, f'{{ nodes(ids: ["nonsense", "{there.to_id()}", ""]) {{ id }} }}')
+    answer = await both(world, f'{{ nodes(ids: ["nonsense", "{IDS.seal(there)}", ""]) {{ id }} }}')
 
     # then
     assert [error.path for error in answer.errors] == [["nodes", 0], ["nodes", 2]]
-    assert [item and item["id"] for item in answer.data["nodes"]] == [None, there.to_id(), None]
+    assert [item and item["id"] for item in answer.data["nodes"]] == [None, IDS.seal(there), None]
 
 
 async def test_a_missing_node_is_asked_for_once(world: World) -> None:
@@ -96,7 +97,7 @@ async def test_a_missing_node_is_asked_for_once(world: World) -> None:
     )
 
     # when
-    answer = await asked(executor, world, f'{{ node(id: "{failing.to_id()}") {{ id }} }}')
+    answer = await asked(executor, world, f'{{ node(id: "{IDS.seal(failing)}") {{ id }} }}')
 
     # then
     assert answer.data == {"node": None}
@@ -157,7 +158,7 @@ async def test_what_is_asked_together_is_loaded_together(world: World, many: int
     """Resolvers that are started one after the other still share one batch of their loader."""
     # given
     refs = [ref for ref, entry in world.sources["maarch"].entries.items() if isinstance(entry, Attachment)][:4]
-    nodes = " ".join(f'n{n}: node(id: "{refs[n % 4].to_id()}") {{ id }}' for n in range(many))
+    nodes = " ".join(f'n{n}: node(id: "{IDS.seal(refs[n % 4])}") {{ id }}' for n in range(many))
     records = " ".join(
         f"r{n}: record(by: {MAIL}) {{ registeredMail attachments {{ totalCount }} }}" for n in range(many)
     )
@@ -221,7 +222,7 @@ async def test_an_error_in_a_value_is_an_error_of_its_place(world: World) -> Non
 
     # when
     details = "details { ... on MaarchDetails { externalState } }"
-    text = f'{{ node(id: "{there.to_id()}") {{ ... on Attachment {{ {details} }} }} }}'
+    text = f'{{ node(id: "{IDS.seal(there)}") {{ ... on Attachment {{ {details} }} }} }}'
     answer = await both(world, text)
 
     # then

@@ -7,6 +7,7 @@ import pytest
 from graphql import get_introspection_query
 
 from gateway.domain.errors import TooComplex
+from gateway.identity.principals import ALL_SCOPES
 from gateway.web.graphiql import load_examples
 from resolvers.costs import COSTS, SIZING
 from resolvers.execution.cost import MOST_STEPS, Estimate
@@ -81,7 +82,7 @@ def test_costs_take_a_bounded_number_of_steps() -> None:
     document = executor._document(text)
     operation = document.operation(None)
     assert operation is not None
-    values: Any = Executor(SCHEMA, Rules(BOUNDLESS)).check("{ __typename }", {}, None)
+    values: Any = Executor(SCHEMA, Rules(BOUNDLESS)).check("{ __typename }", {}, None, ALL_SCOPES)
     estimate = Estimate(CORE, document.fragments, operation, values.values)
 
     # when
@@ -99,8 +100,8 @@ def test_a_document_is_measured_once() -> None:
     text, variables = records(3, 5)
 
     # when
-    found = [executor.check(text, {**variables, "ids": [key] * 3}, None) for key in ("x", "y", "z")]
-    other = executor.check(*records(4, 5), None)
+    found = [executor.check(text, {**variables, "ids": [key] * 3}, None, ALL_SCOPES) for key in ("x", "y", "z")]
+    other = executor.check(*records(4, 5), None, ALL_SCOPES)
 
     # then
     assert all(isinstance(one, Checked) for one in [*found, other])
@@ -146,16 +147,18 @@ def test_introspection_passes(options: dict[str, bool]) -> None:
     assert refusals(get_introspection_query(**options)) == []
 
 
-def test_production_has_no_introspection() -> None:
-    """In production the schema is no business of strangers, and type names of answers still are."""
+@pytest.mark.parametrize("scopes", [frozenset({"files:read"}), ALL_SCOPES])
+def test_production_has_no_introspection(scopes: frozenset[str]) -> None:
+    """In production the schema is no business of those who debug nothing; type names of answers still are."""
     # given
     executor = Executor(SCHEMA, Rules(suggestions=False, introspection=False))
 
     # when
     answers = [
-        executor.check(text, None, None)
+        executor.check(text, None, None, scopes)
         for text in (get_introspection_query(), '{ __type(name: "File") { name } }', "{ __typename }")
     ]
 
     # then
-    assert [isinstance(answer, Checked) for answer in answers] == [False, False, True]
+    allowed = "debug" in scopes
+    assert [isinstance(answer, Checked) for answer in answers] == [allowed, allowed, True]

@@ -10,6 +10,7 @@ from gateway.domain.refs import Ref, RefType
 from gateway.domain.tree import Tree, build_tree
 from tests.conformance.comparison import changed
 from tests.execution.world import ContentSource, SigningSource, Source, World
+from tests.identifiers import IDS
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
@@ -29,13 +30,13 @@ def whole_world() -> World:
     for cls, kind, record_kind in KINDS:
         source = cls(kind.value, kind, record_kind)
         world.sources[kind.value] = source
-        world.ids.append(Ref(kind.value, RefType.SOURCE, (kind.value,)).to_id())
+        world.ids.append(IDS.seal(Ref(kind.value, RefType.SOURCE, (kind.value,))))
         if record_kind is None:
             _fill_libraries(world, source)
         else:
             _fill_records(world, source, record_kind)
-    world.ids += ["", "nonsense", Ref("nowhere", RefType.FILE, ("1",)).to_id()]
-    world.ids.append(Ref("arrhes", RefType.RECORD, ("1",)).to_id())
+    world.ids += ["", "nonsense", IDS.seal(Ref("nowhere", RefType.FILE, ("1",)))]
+    world.ids.append(IDS.seal(Ref("arrhes", RefType.RECORD, ("1",))))
     world.records += [
         {"mail": {"source": "nowhere", "resId": 1}},
         {"case": {"source": "maarch", "caseId": "m1"}},
@@ -54,7 +55,7 @@ def _fill_records(world: World, source: Source, kind: RecordKind) -> None:
     for native in ("m1", "m2", "m3", "gone"):
         lookup, ref = _named(source.name, kind, native)
         world.records.append(lookup)
-        world.ids.append(ref.to_id())
+        world.ids.append(IDS.seal(ref))
         if native != "gone":
             source.listings[ref] = _listing(model.Record(ref, kind), native)
     for listing in list(source.listings.values()):
@@ -64,7 +65,7 @@ def _fill_records(world: World, source: Source, kind: RecordKind) -> None:
     source.entries[failing] = Unauthenticated(
         "The source refused the gateway's credential.", source=source.name
     )
-    world.ids += [ref.to_id() for ref in source.entries]
+    world.ids += [IDS.seal(ref) for ref in source.entries]
 
 
 def _named(source: str, kind: RecordKind, native: str) -> tuple[dict[str, Any], Ref]:
@@ -137,7 +138,7 @@ def _fill_libraries(world: World, source: Source) -> None:
     for year in ("2023", "2024", "2025", "2099"):
         library = model.Library(Ref(source.name, RefType.LIBRARY, ("org", year)))
         world.libraries.append({"source": source.name, "organization": "org", "year": year})
-        world.ids.append(library.ref.to_id())
+        world.ids.append(IDS.seal(library.ref))
         if year == "2023":
             source.listings[library.ref] = Unavailable("The source is asleep.", source=source.name)
         elif year != "2099":
@@ -147,7 +148,7 @@ def _fill_libraries(world: World, source: Source) -> None:
         _fetched_alone(source, tree)
     stray = _folder(model.Library(Ref(source.name, RefType.LIBRARY, ("org", "2099"))), "stray", None)
     source.entries[stray.ref] = changed(stray, branch=None)
-    world.ids += [ref.to_id() for ref in source.entries]
+    world.ids += [IDS.seal(ref) for ref in source.entries]
 
 
 def _fetched_alone(source: Source, tree: Tree) -> None:

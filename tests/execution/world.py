@@ -18,9 +18,11 @@ from gateway.context import RequestContext
 from gateway.domain.errors import NotFound
 from gateway.domain.model import RecordKind, SignedLink, SourceKind
 from gateway.domain.refs import Ref
+from gateway.identity.principals import DEFAULT_TENANT, anonymous
 from gateway.links import ContentLinks
 from gateway.transport.call import Call
 from gateway.upstreams.base import Content
+from tests.identifiers import IDS
 
 MOST_TURNS = 3
 """How many turns of the loop an answer takes at most."""
@@ -97,9 +99,10 @@ class PlainLinks(ContentLinks):
     def seal(self, ref: Ref, life: int) -> SignedLink:
         """Make a link."""
         ends = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=life)
-        return SignedLink(f"{self.base_url}/content/{ref.to_id()}", ends)
+        return SignedLink(f"{self.base_url}/content/{ref.to_text()}", ends)
 
 
+ANYBODY = anonymous(DEFAULT_TENANT)
 LINKS = PlainLinks(bytes(32), "https://gateway.example")
 
 
@@ -120,7 +123,7 @@ class World:
         for index, source in enumerate(self.sources.values()):
             source.random = Random(seed + index)  # noqa: S311 - nothing here is a secret
             source.asked.clear()
-        return RequestContext.make(Call.lasting(60.0), self.sources, LINKS)
+        return RequestContext.make(ANYBODY, Call.lasting(60.0), self.sources, LINKS, IDS)
 
     def asked(self) -> Counter[str]:
         """Tell what was asked since the last context was made, of all sources together."""

@@ -23,6 +23,7 @@ from gateway.sandbox.server import in_thread
 from gateway.settings import Settings
 from gateway.upstreams.base import SourceSettings
 from gateway.upstreams.registry import KINDS
+from tests.identifiers import IDS
 from tests.scenarios.reading import Exchange, Request, Scenario, Step, comparable, comparable_query
 
 EXAMPLE = "https://upstream.example"
@@ -114,7 +115,7 @@ async def _take(step: Step, app: Starlette, upstream: Upstream, names: dict[str,
     """Send one query and compare what comes."""
     before = upstream.requests
     content = {"query": step.query, "variables": _to_wire(step.variables, names)}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         response = await client.post("/graphql", json=content, headers=dict(step.headers))
     answer = readable(response.json(), upstream.origin)
     remember(step.answer, answer, names)
@@ -157,7 +158,7 @@ def _readable_text(text: str, origin: str) -> str:
     if SEALED.match(text):
         return f"{UNTOLD}/content/{UNTOLD}"
     try:
-        ref = Ref.from_id(text)
+        ref = IDS.open(text)
     except GatewayError:
         return text.replace(origin, EXAMPLE)
     return f"id:{ref.source}/{ref.type.name}/" + "/".join(quote(part, safe="") for part in ref.key)
@@ -195,5 +196,5 @@ def _to_wire(variables: Any, names: Mapping[str, str]) -> Any:
         return [_to_wire(item, names) for item in variables]
     if isinstance(variables, str) and variables.startswith("id:"):
         source, kind, *key = variables.removeprefix("id:").split("/")
-        return Ref(source, RefType[kind], tuple(unquote(part) for part in key)).to_id()
+        return IDS.seal(Ref(source, RefType[kind], tuple(unquote(part) for part in key)))
     return names.get(variables, variables) if isinstance(variables, str) else variables

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.refs import Ref, RefType
+from tests.identifiers import IDS
 from tests.scenarios.reading import Scenario, Unreadable, read_scenario
 from tests.scenarios.runner import play, readable, remember
 
@@ -151,7 +152,7 @@ def test_what_differs_each_time_is_written_alike() -> None:
         "ms": 1.25,
         "url": "http://127.0.0.1:8000/content/AbC-_9",
         "href": "http://127.0.0.1:4711/files/1",
-        "id": Ref("crm", RefType.RECORD, ("Case", "c/1", "file")).to_id(),
+        "id": IDS.seal(Ref("crm", RefType.RECORD, ("Case", "c/1", "file"))),
     }
 
     # when it is made readable

@@ -20,7 +20,7 @@ HOSTS = frozenset({"store.example", "127.0.0.1:9000", "other.example:8443"})
 @pytest.fixture
 def egress() -> Egress:
     """Open a door to three hosts."""
-    return Egress("source", HOSTS, Exchange("source", Limits()))
+    return Egress("source", HOSTS, Exchange("source", Limits(), private=True), private=True)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ async def test_no_credential_and_no_redirect() -> None:
     stranger = SandboxUpstream("stranger", PlainTextResponse("never"))
     store = SandboxUpstream("store", PlainTextResponse("bytes"))
     with in_thread(stranger) as elsewhere, in_thread(store) as origin:
-        exchange = Exchange("source", Limits())
-        egress = Egress("source", frozenset({origin.removeprefix("http://")}), exchange)
+        exchange = Exchange("source", Limits(), private=True)
+        egress = Egress("source", frozenset({origin.removeprefix("http://")}), exchange, private=True)
 
         # when
         async with egress.stream(f"{origin}/a?sig=%2f1", Call.lasting(5), {"Range": "bytes=0-1"}) as stream:
@@ -118,8 +118,8 @@ async def test_a_put_is_sent_once_and_as_it_is() -> None:
     store = SandboxUpstream("store", _Keeping())
     call = Call.lasting(5, traced=True)
     with in_thread(stranger) as elsewhere, in_thread(store) as origin:
-        exchange = Exchange("source", Limits())
-        egress = Egress("source", frozenset({origin.removeprefix("http://")}), exchange)
+        exchange = Exchange("source", Limits(), private=True)
+        egress = Egress("source", frozenset({origin.removeprefix("http://")}), exchange, private=True)
 
         # when
         headers = {"Content-Length": "6", "Content-Type": "text/plain"}

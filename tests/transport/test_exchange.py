@@ -15,7 +15,7 @@ from gateway.sandbox.server import in_thread, listen
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.exchange import Exchange, Limits, Request
 
-SMALL = Limits(max_body=1000, connect_timeout=0.5)
+SMALL = Limits(max_body=1000, connect_timeout=10.0)
 
 
 @pytest.fixture

@@ -176,30 +176,32 @@ async def test_a_cancelled_request_is_not_joined(exchange: ScriptedExchange) -> 
 
 
 async def test_an_impatient_waiter_does_not_fail_the_others(exchange: ScriptedExchange) -> None:
-    """The one who started the request may run out of time; it goes on for those who have more."""
+    """The one who started the request may run out of time; those who have more begin it anew, once for all of them."""
     # given
     client = client_of(exchange)
-    first = asyncio.create_task(client.get("/things", Call.lasting(0.05)))
+    first = asyncio.create_task(client.get("/things", Call.lasting(1.5)))
     await soon()
-    second = asyncio.create_task(client.get("/things", Call.lasting(30)))
+    others = [asyncio.create_task(client.get("/things", Call.lasting(30))) for _ in range(3)]
 
     # when
     with pytest.raises(DeadlineExceeded):
         await first
+    await soon()
+    running = exchange.running
     exchange.gate.set()
-    response = await second
+    responses = await asyncio.gather(*others)
 
     # then
-    assert response.status == 200
-    assert len(exchange.requests) == 1
+    assert [response.status for response in responses] == [200] * 3
+    assert (running, len(exchange.requests)) == (1, 2)
 
 
 async def test_a_patient_waiter_lengthens_the_retries(exchange: ScriptedExchange) -> None:
     """A pause that the first waiter has no time for is still waited for by the second."""
     # given
-    exchange.script = [answer(503, retry_after="1")]
+    exchange.script = [answer(503, retry_after="2")]
     client = client_of(exchange)
-    first = asyncio.create_task(client.get("/things", Call.lasting(0.5)))
+    first = asyncio.create_task(client.get("/things", Call.lasting(1.5)))
     await soon()
     second = asyncio.create_task(client.get("/things", Call.lasting(30)))
     await soon()
@@ -225,4 +227,4 @@ async def test_nothing_is_remembered_of_a_request_that_ended(exchange: ScriptedE
     await asyncio.gather(*(client.get(f"/{number % 5}", Call.lasting(5)) for number in range(50)))
 
     # then
-    assert (client._patience, client._flights._flights) == ({}, {})
+    assert client._reads._running == {}

@@ -196,8 +196,8 @@ def test_times_are_aware_and_in_utc(text: str | None, moment: datetime | None) -
     assert found is None or found.tzinfo is UTC
 
 
-@pytest.mark.parametrize("text", ["pssst", "14/03/2025", "2025-13-01", "0001-01-01T00:00:00+05:00", 5, []])
-def test_what_is_no_time_is_a_bad_response(text: object) -> None:
+@pytest.mark.parametrize("text", ["pssst", "14/03/2025", "2025-13-01", "0001-01-01T00:00:00+05:00"])
+def test_what_is_no_time_is_a_bad_response(text: str) -> None:
     """A source that changes its dates is found out, not guessed at."""
     # given
     given = text

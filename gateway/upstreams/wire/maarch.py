@@ -6,8 +6,7 @@ Source: `upstreams.md` 1.2 to 1.6.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Annotated, Any, TypeGuard
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,6 +20,7 @@ from gateway.domain.refs import Ref, RefType
 from gateway.transport.multipart import BREAKERS
 from gateway.transport.payloads import parse_time, text_or_none
 
+ATTACHMENT = RefType.ATTACHMENT
 LONGEST_TITLE = 255
 """Characters (`upstreams.md` 1.4)."""
 
@@ -43,11 +43,15 @@ EXTENSION = re.compile(r"[A-Za-z0-9]{1,32}")
 # Shapes
 
 
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+"""What the database's integers hold, and GraphQL's."""
+
+
 class WireVersion(msgspec.Struct, rename="camel"):
     """Another version of an attachment."""
 
-    res_id: int
-    relation: int | None = None
+    res_id: Int32
+    relation: Int32 | None = None
 
 
 class WireAttachment(msgspec.Struct, rename="camel"):
@@ -56,16 +60,16 @@ class WireAttachment(msgspec.Struct, rename="camel"):
     Only its identity is required: which of the others are there depends on the form and on the release.
     """
 
-    res_id: int
-    res_id_master: int | None = None
+    res_id: Int32
+    res_id_master: Int32 | None = None
     chrono: str | None = None
     title: str | None = None
-    typist: int | None = None
+    typist: Int32 | None = None
     typist_label: str | None = None
     modified_by: str | int | None = None
     creation_date: str | None = None
     modification_date: str | None = None
-    relation: int | None = None
+    relation: Int32 | None = None
     status: str | None = None
     type: str | None = None
     type_label: str | None = None
@@ -74,15 +78,15 @@ class WireAttachment(msgspec.Struct, rename="camel"):
     external_state: Any = msgspec.field(name="external_state", default=None)
     signatory: str | None = None
     sign_date: str | None = None
-    signed_response: int | None = None
-    signatory_id: int | None = None
+    signed_response: Int32 | None = None
+    signatory_id: Int32 | None = None
     can_convert: bool | None = None
     can_update: bool | None = None
     can_delete: bool | None = None
     format: str | None = None
-    recipient_id: int | None = None
+    recipient_id: Int32 | None = None
     recipient_type: str | None = None
-    origin_id: int | None = None
+    origin_id: Int32 | None = None
     validation_date: str | None = None
     effective_date: str | None = None
     fulltext_result: str | None = None
@@ -150,55 +154,54 @@ class Reader:
         return Record(Ref(self.source, RefType.RECORD, (native_id,)), RecordKind.MAIL)
 
     def attachment(self, wire: WireAttachment, mail: Record) -> Attachment:
-        """Read an attachment, in either form; raises BadResponse for a time in an unknown spelling."""
+        """Read an attachment, in either form; raises BadResponse for a time in an unknown spelling.
+
+        Times are local; one that the end of summer time repeats is taken as its first occurrence.
+        """
+        source, zone = self.source, self.zone
         return Attachment(
-            ref=Ref(self.source, RefType.ATTACHMENT, (str(wire.res_id),)),
-            name=_name(wire),
-            size=None,
-            media_type=media_type_of(f"file.{wire.format}") if wire.format else None,
-            created_at=self._time(wire.creation_date),
-            updated_at=self._time(wire.modification_date),
-            record=mail,
-            details=self._details(wire),
-            can_update=bool(wire.can_update),
-            can_delete=bool(wire.can_delete),
+            Ref(source, ATTACHMENT, (str(wire.res_id),)),
+            _name(wire),
+            None,
+            media_type_of(f"file.{wire.format}") if wire.format else None,
+            parse_time(wire.creation_date, source, zone),
+            parse_time(wire.modification_date, source, zone),
+            mail,
+            self._details(wire),
+            bool(wire.can_update),
+            bool(wire.can_delete),
         )
 
-    def _time(self, text: str | None) -> datetime | None:
-        """Read a local time; one that the end of summer time repeats is taken as its first occurrence."""
-        return parse_time(text, self.source, self.zone)
-
     def _details(self, wire: WireAttachment) -> MaarchDetails:
+        source, zone = self.source, self.zone
         return MaarchDetails(
-            native_id=str(wire.res_id),
-            chrono=text_or_none(wire.chrono),
-            title=text_or_none(wire.title),
-            status=text_or_none(wire.status),
-            type=text_or_none(wire.type),
-            type_label=text_or_none(wire.type_label),
-            version=wire.relation,
-            typist_id=wire.typist,
-            typist_name=text_or_none(wire.typist_label),
-            modified_by=_person(wire.modified_by),
-            in_signature_book=wire.in_signature_book,
-            in_mailing=wire.in_send_attach,
-            external_state=wire.external_state if isinstance(wire.external_state, dict) else {},
-            signatory_name=text_or_none(wire.signatory),
-            signatory_id=wire.signatory_id,
-            signed_at=self._time(wire.sign_date),
-            signed_response_id=wire.signed_response,
-            can_convert=wire.can_convert,
-            created_at_text=text_or_none(wire.creation_date),
-            updated_at_text=text_or_none(wire.modification_date),
-            format=text_or_none(wire.format),
-            recipient_id=wire.recipient_id,
-            recipient_type=text_or_none(wire.recipient_type),
-            origin_id=wire.origin_id,
-            validated_at=self._time(wire.validation_date),
-            text_extraction=text_or_none(wire.fulltext_result),
-            versions=tuple(
-                AttachmentVersion(str(other.res_id), other.relation) for other in wire.versions or ()
-            ),
+            str(wire.res_id),
+            wire.chrono or None,
+            wire.title or None,
+            wire.status or None,
+            wire.type or None,
+            wire.type_label or None,
+            wire.relation,
+            wire.typist,
+            wire.typist_label or None,
+            _person(wire.modified_by),
+            wire.in_signature_book,
+            wire.in_send_attach,
+            wire.external_state if isinstance(wire.external_state, dict) else {},
+            wire.signatory or None,
+            wire.signatory_id,
+            parse_time(wire.sign_date, source, zone),
+            wire.signed_response,
+            wire.can_convert,
+            wire.creation_date or None,
+            wire.modification_date or None,
+            wire.format or None,
+            wire.recipient_id,
+            wire.recipient_type or None,
+            wire.origin_id,
+            parse_time(wire.validation_date, source, zone),
+            wire.fulltext_result or None,
+            tuple([AttachmentVersion(str(other.res_id), other.relation) for other in wire.versions or ()]),
         )
 
 
@@ -211,7 +214,7 @@ def _name(wire: WireAttachment) -> str:
 
 def _person(name: str | int | None) -> str | None:
     """Give the name of who changed an attachment, or the number where the server did not look the name up."""
-    return text_or_none(str(name)) if name is not None else None
+    return str(name) or None if name is not None else None
 
 
 # From the domain
