@@ -3,6 +3,9 @@
 GatewayError
 ├── BadInput             BAD_INPUT           the caller's values, or values that a source refused
 │   ├── InvalidDocument  INVALID_DOCUMENT    a GraphQL document or variables that the schema refuses
+│   ├── PersistedQueryNotFound      PERSISTED_QUERY_NOT_FOUND      a hash whose document is to be sent along once
+│   ├── PersistedQueryNotSupported  PERSISTED_QUERY_NOT_SUPPORTED  a hash where clients register no documents
+│   ├── DocumentNotAllowed          DOCUMENT_NOT_ALLOWED           a document that is not in the manifest
 │   ├── TooComplex       TOO_COMPLEX         an operation that asks for more than one may
 │   ├── BadIdentifier    BAD_IDENTIFIER      text that is no identifier of this gateway
 │   ├── BadCursor        BAD_CURSOR          text that is no cursor of the field it was given to
@@ -12,11 +15,13 @@ GatewayError
 ├── UnknownSource        UNKNOWN_SOURCE      no source of this name is configured
 ├── Unsupported          UNSUPPORTED         the source cannot do this at all
 ├── Conflict             CONFLICT            the source holds another state than the one assumed
+├── Unauthenticated      UNAUTHENTICATED     nobody the gateway knows, or a credential that a source refused
+├── InsufficientScope    INSUFFICIENT_SCOPE  the caller's scopes do not cover the operation
+├── CredentialMissing    CREDENTIAL_MISSING  the source wants the caller's own credential
+├── RateLimited          RATE_LIMITED        too many requests, of the caller or to a source; retryable
 ├── SourceError          (never raised itself: what a source did to us)
-│   ├── Unauthenticated  UNAUTHENTICATED     the source refused the gateway's credential
 │   ├── Forbidden        FORBIDDEN           the credential may not do this
 │   ├── QuotaExceeded    QUOTA_EXCEEDED      the account at the source is full
-│   ├── RateLimited      RATE_LIMITED        too many requests; retryable
 │   ├── Unavailable      UNAVAILABLE         no connection, maintenance or a fault of the source; retryable
 │   ├── DeadlineExceeded DEADLINE_EXCEEDED   no answer in time; retryable
 │   ├── BadResponse      BAD_RESPONSE        an answer that breaks the source's contract
@@ -72,6 +77,41 @@ class InvalidDocument(BadInput):
     code = "INVALID_DOCUMENT"
     meaning = "The GraphQL document or its variables do not fit the schema; nothing was executed."
     advice = "Mend the document: the message and `locations` say where."
+
+
+class PersistedQueryNotFound(BadInput):
+    """A document that was named and is not known. The message is the text that Apollo Client and urql look for."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+    meaning = "The hash or `documentId` names no document that is known; nothing was executed."
+    advice = (
+        "Send the text along with its hash once: clients with automatic persisted queries do it by themselves."
+    )
+
+    def __init__(self, message: str = "PersistedQueryNotFound") -> None:
+        super().__init__(message)
+
+
+class PersistedQueryNotSupported(BadInput):
+    """A document that was named where clients register none. The message is what Apollo Client and urql look for."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+    meaning = "The hash or `documentId` is in no manifest, and this gateway lets clients register no documents."
+    advice = "Send the text: clients with automatic persisted queries do it by themselves from then on."
+
+    def __init__(self, message: str = "PersistedQueryNotSupported") -> None:
+        super().__init__(message)
+
+
+class DocumentNotAllowed(BadInput):
+    """A document that is not in the manifest, where nothing else is executed."""
+
+    code = "DOCUMENT_NOT_ALLOWED"
+    meaning = "This gateway executes the documents of its manifest only, and this is none of them."
+    advice = "Have the operator add the document to the manifest."
+
+    def __init__(self, message: str = "Only the documents of a manifest are executed here.") -> None:
+        super().__init__(message)
 
 
 class TooComplex(BadInput):
@@ -146,16 +186,43 @@ class Conflict(GatewayError):
     advice = "Read the object again, then decide."
 
 
-class SourceError(GatewayError):
-    """What a source did to us; raised only as one of its kinds."""
-
-
-class Unauthenticated(SourceError):
-    """The source refused the gateway's credential."""
+class Unauthenticated(GatewayError):
+    """Nobody the gateway knows asks; with a ``source``, that refused the credential it was sent."""
 
     code = "UNAUTHENTICATED"
-    meaning = "The source refused the credential that the gateway holds for it."
-    advice = "Tell the operator; `attachment-gateway sources` shows it too."
+    meaning = (
+        "The caller is not known (status 401), or with `source`: it refused the credential that it was sent."
+    )
+    advice = "Log in again; with `source`, tell the operator: `attachment-gateway sources` shows it too."
+
+
+class InsufficientScope(GatewayError):
+    """The caller is known, but his scopes do not cover the operation; nothing was executed."""
+
+    code = "INSUFFICIENT_SCOPE"
+    meaning = "The caller's scopes do not cover the operation; nothing was executed."
+    advice = "Ask for a token with the scopes that the message names; `@requiresScopes` in the schema has them."
+
+
+class CredentialMissing(GatewayError):
+    """The source is asked with the caller's own credential, and he sent none along."""
+
+    code = "CREDENTIAL_MISSING"
+    meaning = "The source is asked with the caller's own credential, which was not sent along."
+    advice = "Send it in the header that the message names."
+
+
+class RateLimited(GatewayError):
+    """Too much at once: for the gateway, which executed nothing, or with a ``source`` for that."""
+
+    code = "RATE_LIMITED"
+    meaning = "The caller asks too much at once (status 429), or with `source`: it asks for fewer requests."
+    advice = "Try again after `retryAfterMs`."
+    retryable = True
+
+
+class SourceError(GatewayError):
+    """What a source did to us; raised only as one of its kinds."""
 
 
 class Forbidden(SourceError):
@@ -172,15 +239,6 @@ class QuotaExceeded(SourceError):
     code = "QUOTA_EXCEEDED"
     meaning = "The account at the source has no room or no pages left."
     advice = "Free room at the source first."
-
-
-class RateLimited(SourceError):
-    """Too many requests for the source."""
-
-    code = "RATE_LIMITED"
-    meaning = "The source asks for fewer requests."
-    advice = "Try again after `retryAfterMs`."
-    retryable = True
 
 
 class Unavailable(SourceError):

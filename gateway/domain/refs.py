@@ -1,4 +1,7 @@
-"""References: where an object lives, and the opaque text that clients hold for it."""
+"""References: where an object lives, and the text that the journal holds for it.
+
+Clients hold sealed identifiers, see `gateway.identifiers`.
+"""
 
 import base64
 import binascii
@@ -17,7 +20,7 @@ LONGEST_PART = 256
 
 
 class RefType(StrEnum):
-    """What a reference points at; the value stands in identifiers and never changes."""
+    """What a reference points at; the value stands in identifiers and in the journal, and never changes."""
 
     ATTACHMENT = "a"
     FILE = "f"
@@ -28,7 +31,7 @@ class RefType(StrEnum):
     UPLOAD = "u"
 
 
-class Ref(msgspec.Struct, frozen=True):
+class Ref(msgspec.Struct, frozen=True, gc=False):
     """One object of one source.
 
     ``key`` holds the identifiers that the upstream needs to find it, the outermost first: the message before
@@ -39,36 +42,36 @@ class Ref(msgspec.Struct, frozen=True):
     type: RefType
     key: tuple[str, ...]
 
-    def to_id(self) -> str:
-        """Write it as the opaque identifier of the schema; the same object always gets the same text."""
+    def to_text(self) -> str:
+        """Write it for the journal; the same object always gets the same text, which anybody can read."""
         text = SEPARATOR.join((VERSION, self.type.value, self.source, *self.key))
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
 
     @classmethod
-    def from_id(cls, text: str) -> "Ref":
-        """Read an identifier back; raises BadIdentifier for anything that ``to_id`` would not have written."""
+    def from_text(cls, text: str) -> "Ref":
+        """Read it back; raises BadIdentifier for anything that ``to_text`` would not have written."""
         parts = _decoded(text).split(SEPARATOR)
         if len(parts) < len(("version", "type", "source", "key")) or parts[0] != VERSION:
-            raise BadIdentifier("This is not an identifier of this gateway.")
+            raise BadIdentifier("This is not a reference.")
         if not all(0 < len(part) <= LONGEST_PART for part in parts):
-            raise BadIdentifier("This is not an identifier of this gateway.")
+            raise BadIdentifier("This is not a reference.")
         ref = cls(parts[2], _type_of(parts[1]), tuple(parts[3:]))
-        if ref.to_id() != text:  # base64 has several spellings of one text; an object has one identifier
-            raise BadIdentifier("This is not an identifier of this gateway.")
+        if ref.to_text() != text:  # base64 has several spellings of one text
+            raise BadIdentifier("This is not a reference.")
         return ref
 
 
 def _decoded(text: str) -> str:
     try:
         if len(text) > LONGEST_TEXT:
-            raise BadIdentifier("This is too long to be an identifier of this gateway.")
+            raise BadIdentifier("This is too long to be a reference.")
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, ValueError) as exc:
-        raise BadIdentifier("This is not an identifier of this gateway.") from exc
+        raise BadIdentifier("This is not a reference.") from exc
 
 
 def _type_of(letter: str) -> RefType:
     try:
         return RefType(letter)
     except ValueError as exc:
-        raise BadIdentifier("This is not an identifier of this gateway.") from exc
+        raise BadIdentifier("This is not a reference.") from exc

@@ -1,19 +1,29 @@
 """Puts the executor's checks before what strawberry executes: operations of WebSockets and event streams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
+from gateway.domain.errors import RateLimited
+from resolvers.execution.cost import NOTHING
 from resolvers.execution.executor import Answer, Executor
 
 
 class Checking(SchemaExtension):
-    """Refuses what the executor refuses, before anything is executed."""
+    """Refuses what the executor of the tenant refuses, before anything is executed."""
 
-    def __init__(self, executor: Executor, *, execution_context: ExecutionContext | None = None) -> None:
+    def __init__(
+        self, executors: Mapping[str, Executor], *, execution_context: ExecutionContext | None = None
+    ) -> None:
         super().__init__(execution_context=execution_context)
-        self._executor = executor
+        self._executors = executors
+
+    @property
+    def _executor(self) -> Executor:
+        """The executor of the tenant who asks."""
+        return self._executors[self.execution_context.context.principal.tenant]
 
     def on_operation(self) -> Iterator[None]:
         """Bound what is parsed: strawberry parses for itself where the executor has not."""
@@ -23,6 +33,11 @@ class Checking(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         """Check the operation in the place of strawberry's validation."""
         asked = self.execution_context
-        checked = self._executor.check(asked.query or "", asked.variables, asked.operation_name)
+        scopes = asked.context.principal.scopes
+        checked = self._executor.check(asked.query or "", asked.variables, asked.operation_name, scopes)
         asked.pre_execution_errors = checked.errors if isinstance(checked, Answer) else []
+        try:
+            asked.context.charge(*(NOTHING if isinstance(checked, Answer) else checked.cost))
+        except RateLimited as exc:
+            asked.pre_execution_errors = [GraphQLError(exc.message, original_error=exc)]
         yield

@@ -1,13 +1,14 @@
 """Parses and validates documents once, and remembers a bounded number of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLInputObjectType,
@@ -20,12 +21,16 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.validation import NoSchemaIntrospectionCustomRule, specified_rules
+from graphql.validation import specified_rules
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gateway.domain.limits import Limits
 from resolvers.execution.cost import sizing_variables
 from resolvers.execution.shape import check_shape, refusal
+from resolvers.execution.tokens import count_tokens
+from resolvers.scopes import INTROSPECTION, Alternatives, Needs, lacking, needs_of_operations
+
+ENDING = frozenset({"download", "stagedUpload"})
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -73,12 +78,20 @@ class Document:
     """The variables that `@skip` and `@include` use: a plan holds for one set of their values."""
     sizes: list[str] = field(default_factory=list)
     """The variables that its cost depends on."""
+    ending: list[str] = field(default_factory=list)
+    """The fields whose answers are only good for a while, links among them, or change by themselves."""
+    needs: dict[str, Needs] = field(default_factory=dict)
+    """The scopes that each operation takes."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Find the operation that is meant; None where the name is wrong or one is needed."""
         if name is not None:
             return self.operations.get(name) if name else None
         return next(iter(self.operations.values())) if len(self.operations) == 1 else None
+
+    def lacking(self, operation: OperationDefinitionNode, scopes: frozenset[str]) -> list[str]:
+        """Name the scopes that somebody lacks for an operation; nothing where he may."""
+        return lacking(self.needs[operation.name.value if operation.name else ""], scopes)
 
 
 def mark_one_of(schema: GraphQLSchema) -> None:
@@ -94,15 +107,25 @@ def mark_one_of(schema: GraphQLSchema) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What documents may be like; ``suggestions`` are the "did you mean" of errors, with all that they give away."""
+    """What documents may be like; ``suggestions`` are the "did you mean" of errors, with all that they give away.
+
+    Without ``introspection`` it takes the scope `debug`.
+    """
 
     limits: Limits = field(default_factory=Limits)
     suggestions: bool = True
     introspection: bool = True
 
 
-def check_document(schema: GraphQLSchema, text: str, rules: Rules) -> Document:
-    """Parse, measure and validate a document. What is over a limit is not validated: that takes longest."""
+def check_document(
+    schema: GraphQLSchema, text: str, rules: Rules, fields: Mapping[tuple[str, str], Alternatives]
+) -> Document:
+    """Parse, measure and validate a document. What is over a limit is not validated: that takes longest.
+
+    ``fields`` says which scopes the fields of the schema take, see `resolvers.scopes`.
+    """
+    if count_tokens(text, rules.limits.tokens + 1) > rules.limits.tokens:
+        return Document(len(text), None, [_too_many_tokens(rules.limits)])
     try:
         ast = parse(text, max_tokens=rules.limits.tokens)
     except GraphQLError as error:
@@ -116,29 +139,39 @@ def check_document(schema: GraphQLSchema, text: str, rules: Rules) -> Document:
             document.operations[definition.name.value if definition.name else ""] = definition
         elif isinstance(definition, FragmentDefinitionNode):
             document.fragments[definition.name.value] = FragmentDetails(definition)
-    visit(ast, _Conditions(document.conditions))
+    visit(ast, _Conditions(document.conditions, document.ending))
     document.sizes.extend(sizing_variables(ast))
+    for name, needs in needs_of_operations(schema, fields, ast).items():
+        document.needs[name] = needs - INTROSPECTION if rules.introspection else needs
     return document
 
 
 def _syntax_error(error: GraphQLError, limits: Limits) -> GraphQLError:
     """Tell a document that is too long from one that is wrong; graphql-core has one error for both."""
-    if f"more than {limits.tokens} tokens" in error.message:
-        return refusal(f"The document has more than {limits.tokens:,} tokens, which is the limit.")
-    return error.with_traceback(None)
+    too_long = f"more than {limits.tokens} tokens" in error.message
+    return _too_many_tokens(limits) if too_long else error.with_traceback(None)
+
+
+def _too_many_tokens(limits: Limits) -> GraphQLError:
+    return refusal(f"The document has more than {limits.tokens:,} tokens, which is the limit.")
 
 
 def _validate(schema: GraphQLSchema, ast: DocumentNode, rules: Rules) -> list[GraphQLError]:
-    extra = [] if rules.introspection else [NoSchemaIntrospectionCustomRule]
-    return validate(schema, ast, [*specified_rules, *extra], hide_suggestions=not rules.suggestions)
+    return validate(schema, ast, specified_rules, hide_suggestions=not rules.suggestions)
 
 
 class _Conditions(Visitor):
-    """Collects the variables in the arguments of directives."""
+    """Collects the variables in the arguments of directives, and the fields whose answers end."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], ending: list[str]) -> None:
         super().__init__()
         self._names = names
+        self._ending = ending
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        """Look at one field."""
+        if node.name.value in ENDING:
+            self._ending.append(node.name.value)
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         """Look at one directive."""

@@ -11,14 +11,16 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.context import RequestContext
-from gateway.domain.errors import GatewayError, TooComplex
+from gateway.domain.errors import GatewayError, InsufficientScope, TooComplex
 from gateway.domain.limits import Limits
-from resolvers.execution.cost import Cost, Estimate, over, size_of
+from resolvers.execution.arguments import Converters
+from resolvers.execution.cost import NOTHING, Cost, Estimate, over, size_of
 from resolvers.execution.documents import Document, Remembered, Rules, check_document, mark_one_of
 from resolvers.execution.fields import NotCompilable
 from resolvers.execution.projection import Compiler, Project
 from resolvers.execution.run import Run, located, placed
 from resolvers.execution.shape import refusal
+from resolvers.scopes import needs_of_fields
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +72,10 @@ class Executor:
 
     def __init__(self, schema: Schema, rules: Rules | None = None) -> None:
         self._rules = rules or Rules()
-        self._strawberry = schema
         self._schema = schema._schema  # noqa: SLF001 - strawberry has no other door to its types
         mark_one_of(self._schema)
+        self._needs = needs_of_fields(self._schema)
+        self._converters = Converters(schema.config, schema.schema_converter.scalar_registry)
         self._documents: Remembered[str, Document] = Remembered(MOST_DOCUMENTS)
         self._plans: Remembered[PlanKey, Project | None] = Remembered(MOST_PLANS)
         self._costs: Remembered[CostKey, Cost | TooComplex] = Remembered(MOST_COSTS)
@@ -91,35 +94,46 @@ class Executor:
         *,
         read_only: bool,
     ) -> Answer:
-        """Execute one operation of a document. Raises NotAllowed for a mutation where only reading is."""
+        """Execute one operation of a document.
+
+        Raises NotAllowed for a mutation where only reading is, and RateLimited.
+        """
         document = self._document(text)
         operation = document.operation(operation_name)
         if operation is not None:
             _check_kind(operation, read_only=read_only)
-        checked = self._checked(document, variables, operation_name)
+        checked = self._checked(document, variables, operation_name, context.principal.scopes)
         if isinstance(checked, Answer):
+            context.charge(*NOTHING)
             return checked
+        context.charge(*checked.cost)
         project = self._plan(checked, operation_name)
         answer = await self._run(project, context, checked) if project else None
         return answer or await self._interpret(checked, operation_name, variables, context)
 
     def check(
-        self, text: str, variables: dict[str, Any] | None, operation_name: str | None
+        self, text: str, variables: dict[str, Any] | None, operation_name: str | None, scopes: frozenset[str]
     ) -> Checked | Answer:
-        """Check an operation against the schema and the limits, or give the answer that refuses it.
+        """Check an operation against the schema, the limits and somebody's scopes; or give what refuses it.
 
         No upstream request. The work is done once for each document, and once for each set of sizes of its variables.
         """
-        return self._checked(self._document(text), variables, operation_name)
+        return self._checked(self._document(text), variables, operation_name, scopes)
 
     def _checked(
-        self, document: Document, variables: dict[str, Any] | None, operation_name: str | None
+        self,
+        document: Document,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        scopes: frozenset[str],
     ) -> Checked | Answer:
         if document.errors:
             return Answer(None, document.errors, executed=False)
         operation = document.operation(operation_name)
         if operation is None:
             return _refused("`operationName` must name one operation of the document.")
+        if missing := document.lacking(operation, scopes):
+            return _forbidden(missing, operation)
         values = get_variable_values(
             self._schema,
             operation.variable_definitions or (),
@@ -162,13 +176,23 @@ class Executor:
             deep = "The operation is nested too deeply."
             return TooComplex(exc.message if isinstance(exc, TooComplex) else deep)
 
+    def faults(self, text: str) -> list[GraphQLError]:
+        """Say why a document can never be executed, whatever its variables. No upstream request."""
+        return self._document(text).errors
+
     def kind(self, text: str, operation_name: str | None) -> OperationType | None:
         """Tell the kind of the operation that would be executed; None where there is none."""
         operation = self._document(text).operation(operation_name)
         return operation.operation if operation else None
 
+    def lasts(self, text: str) -> bool:
+        """Tell whether the answer to a document is good for longer than the moment."""
+        return not self._document(text).ending
+
     def _document(self, text: str) -> Document:
-        return self._documents.get(text, lambda: check_document(self._schema, text, self._rules), len(text))
+        return self._documents.get(
+            text, lambda: check_document(self._schema, text, self._rules, self._needs), len(text)
+        )
 
     def _plan(self, checked: Checked, operation_name: str | None) -> Project | None:
         """Give the compiled plan; None where graphql-core has to execute."""
@@ -186,15 +210,13 @@ class Executor:
         if operation.operation is not OperationType.QUERY:
             return None
         try:
-            return Compiler(self._schema, document.fragments, operation, values).compile()
+            return Compiler(self._schema, document.fragments, operation, values, self._converters).compile()
         except (NotCompilable, GraphQLError, RecursionError):
             return None  # an error that the document has on its way is graphql-core's to word
 
     async def _run(self, project: Project, context: RequestContext, checked: Checked) -> Answer | None:
         """Run a plan; None where a value did not fit and graphql-core has to find out why."""
-        run = Run(
-            context, checked.values, self._strawberry.config, self._strawberry.schema_converter.scalar_registry
-        )
+        run = Run(context, checked.values)
         try:
             data = project(None, run)
             await run.settle()
@@ -237,6 +259,11 @@ def _replaced(error: GraphQLError) -> GraphQLError:
 
 def _refused(message: str) -> Answer:
     return Answer(None, [GraphQLError(message)], executed=False)
+
+
+def _forbidden(missing: list[str], operation: OperationDefinitionNode) -> Answer:
+    error = InsufficientScope(f"The operation needs what you may not: {', '.join(missing)}.")
+    return Answer(None, [GraphQLError(error.message, operation, original_error=error)], executed=False)
 
 
 def _check_kind(operation: OperationDefinitionNode, *, read_only: bool) -> None:

@@ -21,6 +21,7 @@ from tests.execution.comparison import CORE, SCHEMA, by_core
 from tests.execution.documents import Written
 from tests.execution.things import grown, whole_world
 from tests.execution.world import World
+from tests.identifiers import IDS
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ NODE = Ref("maarch", RefType.ATTACHMENT, ("m1-a0",))
 QUERIES = {
     "tree": tree_query(FIELDS),
     "files-with-folder": tree_query(f"{FIELDS} folder {{ name }}"),
-    "node": f'{{ node(id: "{NODE.to_id()}") {{ id ... on Attachment {{ title: name type: mediaType size '
+    "node": f'{{ node(id: "{IDS.seal(NODE)}") {{ id ... on Attachment {{ title: name type: mediaType size '
     "createdAt updatedAt canUpdate: viewerCanUpdate canDelete: viewerCanDelete } } }",
 }
 
@@ -66,7 +67,7 @@ def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
 def test_compile(benchmark: BenchmarkFixture, query: str) -> None:
     """Make the plan of a document that is parsed and validated."""
     # given
-    document = check_document(CORE, QUERIES[query], Rules(suggestions=False))
+    document = check_document(CORE, QUERIES[query], Rules(suggestions=False), {})
     operation = document.operation(None)
     assert operation is not None
 

@@ -15,6 +15,8 @@ from gateway.transport.call import Call
 from gateway.upstreams.base import Listing
 from resolvers.execution.executor import Answer, Executor
 from resolvers.schema import make_schema
+from tests.execution.world import ANYBODY
+from tests.identifiers import IDS
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 EXECUTOR = Executor(make_schema())
@@ -69,7 +71,7 @@ class Cases:
 
 async def ask(source: Cases, query: str, **variables: Any) -> Answer:
     """Execute a query against one source."""
-    context = RequestContext.make(Call.lasting(10), {source.name: source}, LINKS)
+    context = RequestContext.make(ANYBODY, Call.lasting(10), {source.name: source}, LINKS, IDS)
     try:
         return await EXECUTOR.execute(query, variables, None, context, read_only=True)
     finally:

@@ -17,10 +17,11 @@ from tests.graphql.writing import (
     refusals,
     write,
 )
+from tests.identifiers import IDS
 from tests.world import World
 
 FOLDER = "folders { id name parent { id } placement }"
-NO_FOLDER = Ref("arrhes", RefType.FOLDER, ("0000000000000000",)).to_id()
+NO_FOLDER = IDS.seal(Ref("arrhes", RefType.FOLDER, ("0000000000000000",)))
 
 
 def chain(world: World, depth: int) -> list[str]:
@@ -67,7 +68,7 @@ def test_what_cannot_be_made_keeps_no_other_folder_from_it(world: World) -> None
         ("a", {"library": {**LIBRARY, "organization": "org2"}}),
         ("a", {"library": {**LIBRARY, "source": "maarch"}}),
         ("a", {"library": {**LIBRARY, "source": "nowhere"}}),
-        ("a", {"folder": Ref("maarch", RefType.FOLDER, ("1",)).to_id()}),
+        ("a", {"folder": IDS.seal(Ref("maarch", RefType.FOLDER, ("1",)))}),
         ("", ROOT),
         ("x" * 256, ROOT),
     ]
@@ -153,10 +154,10 @@ def test_what_cannot_be_changed_says_why(world: World) -> None:
         ({"id": folder}, "BAD_INPUT"),
         ({"id": folder, "name": None}, "BAD_INPUT"),
         ({"id": folder, "parent": file}, "BAD_IDENTIFIER"),
-        ({"id": folder, "parent": Ref("maarch", RefType.FOLDER, ("1",)).to_id()}, "BAD_INPUT"),
+        ({"id": folder, "parent": IDS.seal(Ref("maarch", RefType.FOLDER, ("1",)))}, "BAD_INPUT"),
         ({"id": folder, "parent": NO_FOLDER}, "NOT_FOUND"),
         ({"id": NO_FOLDER, "name": "a"}, "NOT_FOUND"),
-        ({"id": Ref("maarch", RefType.FOLDER, ("1",)).to_id(), "name": "a"}, "UNSUPPORTED"),
+        ({"id": IDS.seal(Ref("maarch", RefType.FOLDER, ("1",))), "name": "a"}, "UNSUPPORTED"),
     ]
 
     # when
@@ -214,7 +215,7 @@ def test_sources_without_folders_say_so(world: World) -> None:
     """A mail's attachment is no folder, and a folder of a source that has none cannot be deleted there."""
     # given
     mail = attachments(world, mail=a_mail())[0]["id"]
-    other = Ref("espocrm", RefType.FOLDER, ("1",)).to_id()
+    other = IDS.seal(Ref("espocrm", RefType.FOLDER, ("1",)))
 
     # when
     payload = write(world, "foldersDelete", "deletedFolderIds", ids=[mail, other])

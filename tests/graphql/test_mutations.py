@@ -17,6 +17,7 @@ from tests.graphql.writing import (
     refusals,
     write,
 )
+from tests.identifiers import IDS
 from tests.world import World
 
 FILE = "id name ... on File { reference documentDate }"
@@ -99,7 +100,7 @@ def test_what_cannot_be_changed_keeps_nothing_else_from_it(world: World) -> None
     # given a file among what is missing, of the wrong type, of no source, and of one that changes nothing
     file, folder = a_file(world), a_folder(world)
     case = attachments(world, case=a_case())[0]["id"]
-    other = Ref("maarch", RefType.FOLDER, ("1",)).to_id()
+    other = IDS.seal(Ref("maarch", RefType.FOLDER, ("1",)))
     items = [
         {"id": GONE, "name": "a.pdf"},
         {"id": file, "name": "seul.pdf"},
@@ -279,7 +280,7 @@ def test_a_record_that_takes_no_links_says_so(world: World) -> None:
     crm = attachments(world, entity=an_entity(6))[0]["id"]
     records = [
         ({"by": {"mail": a_mail()}}, [mail], "UNSUPPORTED"),
-        ({"id": Ref("arrhes", RefType.RECORD, ("1",)).to_id()}, [mail], "UNSUPPORTED"),
+        ({"id": IDS.seal(Ref("arrhes", RefType.RECORD, ("1",)))}, [mail], "UNSUPPORTED"),
         ({"id": crm}, [crm], "BAD_IDENTIFIER"),
         ({"by": {"entity": {**an_entity(7), "source": "nowhere"}}}, [crm], "UNKNOWN_SOURCE"),
         ({"by": {"entity": {**an_entity(7), "recordId": "0" * 17}}}, [crm], "NOT_FOUND"),

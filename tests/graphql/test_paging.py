@@ -14,12 +14,15 @@ from gateway.domain.errors import BadCursor, GatewayError
 from gateway.domain.model import Attachment, StoredFile
 from gateway.domain.ordering import Direction, Filter, Order, OrderField, arrange
 from gateway.domain.paging import Page, PageRequest, paginate, scope
-from gateway.domain.refs import Ref
+from gateway.domain.refs import Ref, RefType
+from gateway.identifiers import DEVELOPMENT_KEYS, Identifiers
 from resolvers.errors import as_gateway_error
 from tests.graphql.places import Cases, ask, attachment
+from tests.identifiers import IDS
 
 MOST = 100
 SCOPE = scope("a list")
+CASE = Ref("cases", RefType.RECORD, ("1",))
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine takes its time, which says nothing about the code."""
@@ -41,7 +44,15 @@ sizes = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 def cut(items: Sequence[StoredFile], order: Order, request: PageRequest) -> Page[StoredFile]:
     """Cut a page out of files, as the fields of the schema do."""
     ordered = arrange(items, Filter(), order)
-    return paginate(ordered, request, key=order.key, descending=order.descending, belongs_to=SCOPE, most=MOST)
+    return paginate(
+        ordered,
+        request,
+        key=order.key,
+        descending=order.descending,
+        belongs_to=SCOPE,
+        sealing=IDS.cursors,
+        most=MOST,
+    )
 
 
 def forward(
@@ -53,7 +64,7 @@ def forward(
         pages.append(page_of(PageRequest(first=size, after=after)))
         if not pages[-1].has_next:
             return pages
-        after = pages[-1].cursors[-1]
+        after = pages[-1].cursor(-1)
     return pages
 
 
@@ -66,7 +77,7 @@ def backward(
         pages.append(page_of(PageRequest(last=size, before=before)))
         if not pages[-1].has_previous:
             return pages
-        before = pages[-1].cursors[0]
+        before = pages[-1].cursor(0)
     return pages
 
 
@@ -119,7 +130,7 @@ def test_both_directions_meet_at_any_cursor(
     # given the cursor of any item
     whole = cut(items, order, PageRequest(first=MOST))
     middle = data.draw(st.integers(0, len(whole.items) - 1))
-    cursor = whole.cursors[middle]
+    cursor = whole.cursor(middle)
 
     # when pages are turned from it in both directions
     after = forward(lambda request: cut(items, order, request), ahead, cursor)
@@ -139,7 +150,7 @@ def test_a_page_between_two_cursors_is_what_lies_between(
     whole = cut(items, order, PageRequest(first=MOST))
     low = data.draw(st.integers(0, len(whole.items) - 1))
     high = data.draw(st.integers(0, len(whole.items) - 1))
-    after, before = whole.cursors[low], whole.cursors[high]
+    after, before = whole.cursor(low), whole.cursor(high)
 
     # when what lies between them is asked for from both ends
     first = cut(items, order, PageRequest(first=2, after=after, before=before))
@@ -188,7 +199,7 @@ def test_a_cursor_outlives_its_item(items: list[Attachment], order: Order, data:
     left = [item for item in items if item.ref != whole.items[gone].ref]
 
     # when the next page is asked for
-    page = cut(left, order, PageRequest(first=1, after=whole.cursors[gone]))
+    page = cut(left, order, PageRequest(first=1, after=whole.cursor(gone)))
 
     # then it starts with what followed
     assert refs([page]) == [whole.items[gone + 1].ref]
@@ -199,7 +210,7 @@ def test_a_cursor_outlives_its_item(items: list[Attachment], order: Order, data:
 
 def in_their_order(numbers: Sequence[int], request: PageRequest) -> Page[int]:
     """Cut a page out of a list that is not sorted by its keys."""
-    return paginate(numbers, request, key=str, ordered=False, belongs_to=SCOPE, most=MOST)
+    return paginate(numbers, request, key=str, ordered=False, belongs_to=SCOPE, sealing=IDS.cursors, most=MOST)
 
 
 @patient
@@ -220,7 +231,7 @@ def test_unsorted_lists_keep_their_order_on_pages(numbers: list[int], steps: lis
 def test_a_cursor_in_an_unsorted_list_ends_with_its_item() -> None:
     """Where only the item tells the place, a guess would repeat or lose others."""
     # given the cursor of an item that is gone then
-    cursor = in_their_order([3, 1, 2], PageRequest(first=2)).cursors[1]
+    cursor = in_their_order([3, 1, 2], PageRequest(first=2)).cursor(1)
 
     # when the next page is asked for
     with pytest.raises(BadCursor) as caught:
@@ -357,21 +368,39 @@ async def test_nonsense_is_no_cursor(text: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["null", "1", '"x"', "{}", "[null]", '[false,5,"cases","a",["1","1"]]', "[" * 1400 + "]" * 1400],
-    ids=["null", "number", "text", "object", "list", "other types", "deep"],
+    ["null", "1", '"x"', "{}", "[null]", '[false,5,"cases","a",["1","1"]]'],
+    ids=["null", "number", "text", "object", "list", "other types"],
 )
 @pytest.mark.parametrize("query", FIELDS.values(), ids=FIELDS)
-async def test_a_forged_cursor_is_refused(query: str, key: str) -> None:
-    """A cursor can be read and rewritten; what cannot be compared is the caller's mistake, not a defect."""
+async def test_a_cursor_of_another_version_is_refused(query: str, key: str) -> None:
+    """What cannot be compared is no defect: an older gateway may have written places in another form."""
     # given a cursor that belongs to the list, but with a place of another form
-    owner, _ = msgspec.json.decode(base64.urlsafe_b64decode(await cursor_of(query) + "==="))
-    forged = base64.urlsafe_b64encode(f'["{owner}",{key}]'.encode()).decode().rstrip("=")
+    owner, _ = msgspec.json.decode(IDS.cursors.open(await cursor_of(query)))
+    other = IDS.cursors.seal(f'["{owner}",{key}]'.encode())
 
     # when it is used
-    error = await refused(query, after=forged, **ASKED)
+    error = await refused(query, after=other, **ASKED)
 
     # then the client is told so
     assert error.code == "BAD_CURSOR"
+
+
+@pytest.mark.parametrize("query", FIELDS.values(), ids=FIELDS)
+async def test_a_cursor_shows_nothing_and_stays_with_its_tenant(query: str) -> None:
+    """Sort keys hold names and identifiers of the source, which a cursor must neither show nor carry elsewhere."""
+    # given a cursor, and the same place as another tenant would have it
+    cursor = await cursor_of(query)
+    content = IDS.cursors.open(cursor)
+    foreign = Identifiers(DEVELOPMENT_KEYS, "another").cursors.seal(content)
+
+    # when its bytes are looked at, and the foreign one and an identifier are used
+    shown = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    errors = [await refused(query, after=text, **ASKED) for text in (foreign, IDS.seal(CASE))]
+
+    # then nothing can be read, and neither is a cursor
+    assert b"cases" in content
+    assert b"cases" not in shown
+    assert [error.code for error in errors] == ["BAD_CURSOR"] * 2
 
 
 @pytest.mark.parametrize("query", FIELDS.values(), ids=FIELDS)
@@ -428,6 +457,7 @@ def test_cursors_are_short_and_all_different(items: list[Attachment], order: Ord
     page = cut(items, order, PageRequest(first=MOST))
 
     # then each has a cursor of its own that fits an address
-    assert len(set(page.cursors)) == len(page.items)
-    assert all(len(cursor) < 300 for cursor in page.cursors)
+    cursors = {page.cursor(index) for index in range(len(items))}
+    assert len(cursors) == len(page.items)
+    assert all(len(cursor) < 300 for cursor in cursors)
     assert all(order.key(one) != order.key(other) for one, other in pairwise(page.items))

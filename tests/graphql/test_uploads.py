@@ -33,6 +33,7 @@ from tests.graphql.writing import (
     refusals,
     write,
 )
+from tests.identifiers import IDS
 from tests.world import PATIENCE, World
 
 Place = Callable[[World], dict[str, Any]]
@@ -186,7 +187,7 @@ def test_parts_are_signed_for_uploads_in_parts_only(world: World) -> None:
         (parted["id"], [2], "BAD_INPUT"),
         (parted["id"], [0], "BAD_INPUT"),
         (a_file(world), [1], "BAD_IDENTIFIER"),
-        (Ref("arrhes", RefType.UPLOAD, ("0" * 32,)).to_id(), [1], "NOT_FOUND"),
+        (IDS.seal(Ref("arrhes", RefType.UPLOAD, ("0" * 32,))), [1], "NOT_FOUND"),
     ]
 
     # when
@@ -332,6 +333,24 @@ def test_announcing_again_gives_the_same_targets(world: World) -> None:
     assert again == first
     other = write(world, "stagedUploadsCreate", STAGED, key="announce", uploads=uploads * 2)
     assert refusals(other) == [("KEY_REUSED", ["input"])]
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "MULTIPART"])
+def test_targets_are_had_again_while_bytes_are_waited_for(world: World, method: str) -> None:
+    """A client that came too late for its target, or lost it, asks for one; afterwards there is none."""
+    # given an upload whose announcement is lost
+    body = PDF + method.encode()  # the library takes no bytes twice
+    upload = stage(world, {"library": LIBRARY}, body, method=method, onConflict="RENAME")
+
+    # when its target is asked for, used, and asked for again
+    asked = look(world, upload)
+    sent = send(world, asked["targets"][0], body)
+    (final,) = finalize(world, upload)["stagedUploads"]
+
+    # then
+    assert asked["partSize"] == upload["partSize"]
+    assert sent.is_success
+    assert (final["state"], final["problem"], final["targets"]) == ("FINALIZED", None, [])
 
 
 # Decisions

@@ -17,8 +17,10 @@ from gateway.transport.call import Call
 from gateway.uploads.idempotency import RequestKey
 from gateway.uploads.journal import Journal
 from gateway.writes import Outcome, Writer
+from tests.execution.world import ANYBODY
 from tests.graphql.places import EXECUTOR, LINKS
 from tests.graphql.writing import ROOT, a_file, a_folder, done, node, posts, refusals, write
+from tests.identifiers import IDS
 from tests.world import PATIENCE, World
 
 CREATE = """mutation($input: FoldersCreateInput!) {
@@ -148,7 +150,7 @@ def test_a_mutation_by_get_is_refused(world: World) -> None:
 async def test_without_a_journal_nothing_is_written() -> None:
     """What cannot be remembered cannot be done once, so it is not done."""
     # given a request without a journal
-    context = RequestContext.make(Call.lasting(10), {}, LINKS)
+    context = RequestContext.make(ANYBODY, Call.lasting(10), {}, LINKS, IDS)
     text = """mutation { storedFilesDelete(input: {idempotencyKey: "k", ids: ["a"]}) {
       deletions { state } userErrors { __typename code field ... on UpstreamError { retryable } } } }"""
 
@@ -171,7 +173,7 @@ async def test_without_a_journal_nothing_is_written() -> None:
 async def test_what_makes_twins_is_never_taken_up_again(journal: Journal, repeatable: bool) -> None:
     """Whether a process that died had made a folder is not known, however often it is asked; nor is another made."""
     # given a write that somebody began and died of
-    writer = Writer(journal=journal, call=Call.lasting(10))
+    writer = Writer(journal=journal, call=Call.lasting(10), principal="anna", tenant="default")
     digest = hashlib.sha256(msgspec.json.encode("body")).hexdigest()
     key = RequestKey(writer.tenant, writer.principal, "foldersCreate", "key")
     await journal.begin(key, digest, lease_seconds=0)

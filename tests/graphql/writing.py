@@ -8,13 +8,14 @@ from uuid import uuid4
 from gateway.domain.refs import Ref, RefType
 from gateway.sandbox.directmail import seed as directmail
 from gateway.sandbox.espocrm import seed as espocrm
+from tests.identifiers import IDS
 from tests.world import World
 
 LIBRARY = {"source": "arrhes", "organization": "org1", "year": "2025"}
 ROOT = {"library": LIBRARY}
-GONE = Ref("arrhes", RefType.FILE, ("0000000000000000",)).to_id()
+GONE = IDS.seal(Ref("arrhes", RefType.FILE, ("0000000000000000",)))
 """The identifier of a file that is not there."""
-NOBODYS = Ref("nowhere", RefType.FILE, ("1",)).to_id()
+NOBODYS = IDS.seal(Ref("nowhere", RefType.FILE, ("1",)))
 """The identifier of a file of a source that is not configured."""
 ERRORS = "userErrors { __typename code field message ... on UpstreamError { source retryable } }"
 
