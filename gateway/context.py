@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.errors import GatewayError, UnknownSource
+from gateway.identifiers import Identifiers
+from gateway.identity.principals import Principal
+from gateway.limiter import Balance, Limiter, price_of
 from gateway.links import ContentLinks
 from gateway.loaders.children import AttachmentListingByRecordLoader, TreeByLibraryLoader
 from gateway.loaders.entries import EntryByRefLoader
@@ -42,29 +45,44 @@ class Loaders:
 class RequestContext:
     """One request of a client; made inside the running loop and closed when the answer is there.
 
+    ``principal`` is who asks, and ``sources`` are those of his tenant, as he sees them.
+    ``limiter`` is that of the tenant, and ``balance`` what it left to the principal after the operation.
     ``partial`` collects the failures of sources whose share is missing from a merged answer that is there otherwise.
     """
 
+    principal: Principal
     call: Call
     sources: Mapping[str, Adapter]
     links: ContentLinks
+    ids: Identifiers
     loaders: Loaders
     writer: Writer
     uploads: UploadService | None = None
+    limiter: Limiter | None = None
+    balance: Balance | None = None
     partial: list[tuple[GatewayError, list[str | int]]] = field(default_factory=list)
 
     @classmethod
     def make(
         cls,
+        principal: Principal,
         call: Call,
         sources: Mapping[str, Adapter],
         links: ContentLinks,
+        ids: Identifiers,
+        *,
         journal: Journal | None = None,
         uploads: UploadService | None = None,
+        limiter: Limiter | None = None,
     ) -> "RequestContext":
         """Make the context of a request with loaders of its own."""
-        writer = Writer(journal=journal, call=call)
-        return cls(call, sources, links, Loaders.make(sources, call), writer, uploads)
+        writer = Writer(journal=journal, call=call, principal=principal.subject, tenant=principal.tenant)
+        return cls(principal, call, sources, links, ids, Loaders.make(sources, call), writer, uploads, limiter)
+
+    def charge(self, requests: int, nodes: int) -> None:
+        """Take the tokens of an operation that may cost so much from whoever asks; raises RateLimited."""
+        if self.limiter is not None:
+            self.balance = self.limiter.take(self.principal.subject, price_of(requests, nodes))
 
     def forget(self) -> None:
         """Forget what was loaded before a write: what is read after it is read anew."""
@@ -78,5 +96,6 @@ class RequestContext:
         return self.sources[name]
 
     def close(self) -> None:
-        """Cancel what still runs for this request."""
+        """Cancel what still runs for this request, and free what it loaded: its objects are not read any more."""
         self.loaders.close()
+        self.loaders.trees.dissolve()

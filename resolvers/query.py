@@ -9,15 +9,16 @@ from strawberry import UNSET
 
 from gateway.context import RequestContext
 from gateway.domain import model
-from gateway.domain.errors import BadIdentifier, BadInput, GatewayError
+from gateway.domain.errors import BadInput, GatewayError, NotFound
 from gateway.domain.refs import Ref, RefType
 from gateway.upstreams.base import describe
 from resolvers.connections import After, Before, Connection, First, Last, page_request
 from resolvers.lookups import LibraryLookup, PlaceLookup, RecordLookup, find_library, find_record
+from resolvers.scopes import reading
 from resolvers.stored_files import StoredFileConnection, merged_files
 from resolvers.types.library import Library
 from resolvers.types.listing import StoredFileFilter, StoredFileOrder
-from resolvers.types.node import Info, Node, resolved
+from resolvers.types.node import NOT_THERE, Info, Node, opened
 from resolvers.types.record import Record
 from resolvers.types.source import Source
 from resolvers.types.staged_upload import StagedUpload, Upload, find_upload
@@ -25,7 +26,7 @@ from resolvers.types.staged_upload import StagedUpload, Upload, find_upload
 MOST_KEYS = 100
 FREE = frozenset({RefType.RECORD, RefType.LIBRARY, RefType.SOURCE})
 """What is known by its reference alone."""
-NO_IDENTIFIER = "This is not an identifier of this gateway."
+LIBRARY_PARTS = len(("organization", "year"))
 
 
 # Nodes
@@ -62,7 +63,7 @@ async def _load_nodes(ids: Sequence[str], info: Info) -> list[Any]:
 
 async def _load_node(text: str, info: Info) -> Any:
     try:
-        ref = Ref.from_id(text)
+        ref = opened(text, info.context)
         if ref.type in FREE:
             return _known(ref, info.context)
         if ref.type is RefType.UPLOAD:
@@ -75,23 +76,19 @@ async def _load_node(text: str, info: Info) -> Any:
 def _known(ref: Ref, context: RequestContext) -> model.Record | model.Library | model.Source:
     """Make an object that is known by its reference alone.
 
-    Raises UnknownSource, BadInput for a source of another kind, and BadIdentifier for what nobody was given.
+    Raises UnknownSource, and NotFound for what the source had before its operator made it one of another kind.
     """
     adapter = context.source(ref.source)
     if ref.type is RefType.SOURCE:
         source = describe(adapter)
         if source.ref != ref:
-            raise BadIdentifier(NO_IDENTIFIER)
+            raise NotFound(NOT_THERE, source=ref.source)
         return source
-    if ref.type is RefType.RECORD:
-        if adapter.record_kind is None:
-            raise BadInput("The source has no records.", source=ref.source)
+    if ref.type is RefType.RECORD and adapter.record_kind is not None:
         return model.Record(ref, adapter.record_kind)
-    if adapter.record_kind is not None:
-        raise BadInput("The source has no libraries.", source=ref.source)
-    if len(ref.key) != len(("organization", "year")):
-        raise BadIdentifier(NO_IDENTIFIER)
-    return model.Library(ref)
+    if ref.type is RefType.LIBRARY and adapter.record_kind is None and len(ref.key) == LIBRARY_PARTS:
+        return model.Library(ref)
+    raise NotFound(NOT_THERE, source=ref.source)
 
 
 # Sources
@@ -179,7 +176,7 @@ async def _staged_upload(
     *,
     id: Annotated[strawberry.ID, strawberry.argument(description="The identifier of its creation.")],  # noqa: A002
 ) -> Upload:
-    return await find_upload(Ref.from_id(id), info)
+    return await find_upload(opened(id, info.context, (RefType.UPLOAD,)), info)
 
 
 def _bounded(keys: Sequence[object], name: str) -> None:
@@ -191,32 +188,32 @@ def _bounded(keys: Sequence[object], name: str) -> None:
 class Query:
     """The root type of queries."""
 
-    node: Node | None = resolved(
+    node: Node | None = reading(
         _node,
         "The object of an identifier; null, with an error that says so, when it is not there. "
         "One upstream request, none for records, libraries and sources.",
     )
-    nodes: list[Node | None] = resolved(
+    nodes: list[Node | None] = reading(
         _nodes,
         "The objects of several identifiers, in their order; null, each with its error, for those that are not "
         "there. The fewest upstream requests that the sources permit.",
     )
-    sources: list[Source] = resolved(_sources, "The configured upstream systems. No upstream request.")
-    source: Source | None = resolved(
+    sources: list[Source] = reading(_sources, "The configured upstream systems. No upstream request.")
+    source: Source | None = reading(
         _source, "One upstream system by the name its operator gave it. No upstream request."
     )
-    record: Record | None = resolved(
+    record: Record | None = reading(
         _record, "One record that attachments hang on. No upstream request until its fields ask for one."
     )
-    records: list[Record | None] = resolved(
+    records: list[Record | None] = reading(
         _records, "Several records, of one or of several sources, in the order asked."
     )
-    library: Library | None = resolved(
+    library: Library | None = reading(
         _library, "The root of a folder tree. Two upstream requests for its tree, whatever the depth."
     )
-    stored_files: StoredFileConnection | None = resolved(
+    stored_files: StoredFileConnection | None = reading(
         _stored_files, "The files of several records and libraries, of any sources, merged into one order."
     )
-    staged_upload: StagedUpload | None = resolved(
+    staged_upload: StagedUpload | None = reading(
         _staged_upload, "An upload on its way, with its progress. No upstream request."
     )

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import strawberry
 
-from gateway.domain.refs import Ref
+from gateway.domain.refs import RefType
+from gateway.identity.principals import ScopeName
 from gateway.uploads.tickets import RESTING
-from resolvers.types.node import Info
+from resolvers.scopes import required
+from resolvers.types.node import Info, opened
 from resolvers.types.staged_upload import StagedUpload, Upload, find_upload
 
 LOOK_EVERY = 0.25
@@ -22,7 +24,7 @@ async def _staged_upload(
     id: Annotated[strawberry.ID, strawberry.argument(description="The identifier of its creation.")],  # noqa: A002
 ) -> AsyncIterator[Upload]:
     """Give an upload now and whenever it has come further, until it rests."""
-    ref = Ref.from_id(id)
+    ref = opened(id, info.context, (RefType.UPLOAD,))
     seen = None
     while True:
         upload = await find_upload(ref, info)
@@ -43,4 +45,5 @@ class Subscription:
         graphql_type=StagedUpload | None,
         description="The progress of one upload: once at the start, then at each change, until it ends. "
         "No upstream request.",
+        directives=[required(ScopeName.READ)],
     )

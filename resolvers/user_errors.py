@@ -11,7 +11,17 @@ from gateway.domain.errors import GatewayError, error_classes
 from resolvers.enums import described
 from resolvers.scalars import ByteCount
 
-NOT_OF_WRITES = frozenset({"BAD_CURSOR", "INTERNAL", "INVALID_DOCUMENT", "TOO_COMPLEX"})
+NOT_OF_WRITES = frozenset(
+    {
+        "BAD_CURSOR",
+        "DOCUMENT_NOT_ALLOWED",
+        "INTERNAL",
+        "INVALID_DOCUMENT",
+        "PERSISTED_QUERY_NOT_FOUND",
+        "PERSISTED_QUERY_NOT_SUPPORTED",
+        "TOO_COMPLEX",
+    }
+)
 
 _MEANINGS = {cls.code: cls.meaning for cls in error_classes() if cls.code not in NOT_OF_WRITES}
 UserErrorCode = Enum("UserErrorCode", {code: code for code in _MEANINGS})  # type: ignore[misc]

@@ -75,7 +75,7 @@ async def attachments_link(
         record = _record(input.record, context)
     except GatewayError as exc:
         return refusal(exc, context)
-    wanted = read_each(input.attachments, lambda text: _attachment(text, record))
+    wanted = read_each(input.attachments, lambda text: _attachment(text, record, context))
     refused = {place: found for place, found in enumerate(wanted) if isinstance(found, GatewayError)}
     if refused:
         paths = {place: ["input", "attachments", str(place)] for place in refused}
@@ -87,7 +87,7 @@ async def attachments_link(
             await _link(record.ref, refs, context)
         except GatewayError as exc:
             return [Outcome(error=exc)]
-        return [Outcome(record.ref.to_id())]
+        return [Outcome(record.ref.to_text())]
 
     async def show(_: Outcome) -> model.Record:
         return record
@@ -106,15 +106,15 @@ def _record(lookup: LinkRecordInput, context: RequestContext) -> model.Record:
         return find_record(lookup.by, context)
     if not lookup.id:
         raise BadInput("Give exactly one of `by` and `id`.")
-    ref = identified(lookup.id, (RefType.RECORD,))
+    ref = identified(lookup.id, (RefType.RECORD,), context)
     kind = able(ref.source, Operation.LINK, context).record_kind
     if kind is None:
         raise BadInput("The source has no records.", source=ref.source)
     return model.Record(ref, kind)
 
 
-def _attachment(text: str, record: model.Record) -> Ref:
-    ref = identified(text, (RefType.ATTACHMENT,))
+def _attachment(text: str, record: model.Record, context: RequestContext) -> Ref:
+    ref = identified(text, (RefType.ATTACHMENT,), context)
     if ref.source != record.ref.source:
         raise BadInput("The attachment is of another source than the record.", source=ref.source)
     return ref

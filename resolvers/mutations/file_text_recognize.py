@@ -46,7 +46,7 @@ async def file_text_recognize(
     async def do() -> Sequence[Outcome]:
         return results.keep(
             await hand_over(
-                read_each([input.id], lambda text: identified(text, STORED_FILE)),
+                read_each([input.id], lambda text: identified(text, STORED_FILE, context)),
                 lambda ref: ref,
                 Operation.RECOGNIZE_TEXT,
                 recognized,

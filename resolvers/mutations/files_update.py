@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 import strawberry
 from strawberry import UNSET
 
+from gateway.context import RequestContext
 from gateway.domain.capabilities import Operation
 from gateway.domain.changes import KEEP, FileChange, Kept
 from gateway.domain.errors import BadInput
@@ -74,7 +75,7 @@ async def files_update(
     async def do() -> Sequence[Outcome]:
         return results.keep(
             await hand_over(
-                read_each(input.files, _change),
+                read_each(input.files, lambda item: _change(item, context)),
                 lambda change: change.ref,
                 Operation.UPDATE,
                 lambda adapter, changes: adapter.update(changes, context.call),
@@ -86,13 +87,13 @@ async def files_update(
     return await write(info, input, work)
 
 
-def _change(item: FileUpdateInput) -> FileChange:
-    ref = identified(item.id, STORED_FILE)
+def _change(item: FileUpdateInput, context: RequestContext) -> FileChange:
+    ref = identified(item.id, STORED_FILE, context)
     check_change(ref, item.name, item.folder, item.reference, item.document_date)
     return FileChange(
         ref=ref,
         name=new_name(item.name),
-        folder=new_place(item.folder, ref),
+        folder=new_place(item.folder, ref, context),
         reference=kept(item.reference),
         document_date=kept(item.document_date),
     )
@@ -119,7 +120,7 @@ def new_name(name: str | None) -> str | Kept:
     return name
 
 
-def new_place(folder: str | None, ref: Ref) -> Ref | Kept | None:
+def new_place(folder: str | None, ref: Ref, context: RequestContext) -> Ref | Kept | None:
     """Read the folder that an object moves to: None for the root, KEEP where it is left out.
 
     Raises BadIdentifier, and BadInput for a folder of another source.
@@ -128,7 +129,7 @@ def new_place(folder: str | None, ref: Ref) -> Ref | Kept | None:
         return KEEP
     if folder is None:
         return None
-    place = identified(folder, FOLDER)
+    place = identified(folder, FOLDER, context)
     if place.source != ref.source:
         raise BadInput("Nothing can be moved to a folder of another source.", source=ref.source)
     return place

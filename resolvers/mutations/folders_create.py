@@ -103,7 +103,7 @@ async def _place(lookup: FolderParentInput, info: Info) -> tuple[Ref, Ref | None
         return find_library(lookup.library, info.context).ref, None
     if not lookup.folder:
         raise BadInput("Give exactly one of `folder` and `library`.")
-    ref = identified(lookup.folder, FOLDER)
+    ref = identified(lookup.folder, FOLDER, info.context)
     able(ref.source, Operation.CHANGE_FOLDERS, info.context)
     folder = await info.context.loaders.entries.load(ref)
     if not isinstance(folder, model.Folder):

@@ -7,6 +7,7 @@ import strawberry
 
 from gateway.domain.capabilities import Operation
 from gateway.domain.changes import FolderDeletion
+from gateway.domain.refs import Ref
 from gateway.writes import Outcome
 from resolvers.mutations.items import FOLDER, hand_over, identified, read_each
 from resolvers.mutations.payloads import KEY, MutationPayload, Payload, Write, outcome_of, write
@@ -47,7 +48,7 @@ async def folders_delete(
     context = info.context
 
     def deletion(text: str) -> FolderDeletion:
-        return FolderDeletion(ref=identified(text, FOLDER), with_contents=input.with_contents)
+        return FolderDeletion(ref=identified(text, FOLDER, context), with_contents=input.with_contents)
 
     async def do() -> Sequence[Outcome]:
         gone = await hand_over(
@@ -57,10 +58,10 @@ async def folders_delete(
             lambda adapter, folders: adapter.delete_folders(folders, context.call),
             context,
         )
-        return [outcome_of(ref, lambda found: found.to_id()) for ref in gone]
+        return [outcome_of(ref, lambda found: found.to_text()) for ref in gone]
 
-    async def show(outcome: Outcome) -> str | None:
-        return outcome.id
+    async def show(outcome: Outcome) -> str:
+        return context.ids.seal(Ref.from_text(outcome.id or ""))
 
     work = Write(operation="foldersDelete", field="ids", count=len(input.ids), do=do, show=show)
     return await write(info, input, work)

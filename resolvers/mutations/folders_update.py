@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
+from gateway.context import RequestContext
 from gateway.domain.capabilities import Operation
 from gateway.domain.changes import FolderChange
 from gateway.writes import Outcome
@@ -63,7 +64,7 @@ async def folders_update(
     async def do() -> Sequence[Outcome]:
         return results.keep(
             await hand_over(
-                read_each(input.folders, _change),
+                read_each(input.folders, lambda item: _change(item, context)),
                 lambda change: change.ref,
                 Operation.CHANGE_FOLDERS,
                 lambda adapter, changes: adapter.update_folders(changes, context.call),
@@ -75,7 +76,7 @@ async def folders_update(
     return await write(info, input, work)
 
 
-def _change(item: FolderUpdateInput) -> FolderChange:
-    ref = identified(item.id, FOLDER)
+def _change(item: FolderUpdateInput, context: RequestContext) -> FolderChange:
+    ref = identified(item.id, FOLDER, context)
     check_change(ref, item.name, item.parent)
-    return FolderChange(ref=ref, name=new_name(item.name), parent=new_place(item.parent, ref))
+    return FolderChange(ref=ref, name=new_name(item.name), parent=new_place(item.parent, ref, context))

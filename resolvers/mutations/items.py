@@ -25,9 +25,9 @@ _NAMES = {
 }
 
 
-def identified(text: str, types: Sequence[RefType]) -> Ref:
+def identified(text: str, types: Sequence[RefType], context: RequestContext) -> Ref:
     """Read the identifier of an object of some types; raises BadIdentifier."""
-    ref = Ref.from_id(text)
+    ref = context.ids.open(text)
     if ref.type not in types:
         wanted = " or ".join(_NAMES[one] for one in types)
         raise BadIdentifier(f"This is not the identifier of {wanted}.")
@@ -99,7 +99,7 @@ class Results:
     def _kept(self, result: Entry | GatewayError) -> Outcome:
         if isinstance(result, GatewayError):
             return Outcome(error=result)
-        identifier = result.ref.to_id()
+        identifier = result.ref.to_text()
         self._at_hand[identifier] = result
         return Outcome(identifier)
 
@@ -108,4 +108,4 @@ class Results:
         identifier = outcome.id or ""
         if identifier in self._at_hand:
             return self._at_hand[identifier]
-        return await self._info.context.loaders.entries.load(Ref.from_id(identifier))
+        return await self._info.context.loaders.entries.load(Ref.from_text(identifier))

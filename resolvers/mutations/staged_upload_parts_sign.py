@@ -5,7 +5,6 @@ from typing import Annotated
 import strawberry
 
 from gateway.domain.errors import GatewayError
-from gateway.domain.refs import Ref
 from resolvers.mutations.payloads import MutationPayload, Payload, problem_of, uploads_of
 from resolvers.scalars import ByteCount
 from resolvers.types.node import Info, resolved
@@ -50,7 +49,7 @@ async def staged_upload_parts_sign(
 ) -> Payload:
     """Sign parts: 1 request of the store."""
     try:
-        upload = await find_upload(Ref.from_id(input.id), info)
+        upload = await find_upload(info.context.ids.open(input.id), info)
         tenant = info.context.writer.tenant
         ticket, targets, parts = await uploads_of(info).sign_parts(upload.ticket.id, tenant, input.numbers)
     except GatewayError as exc:

@@ -47,16 +47,16 @@ async def staged_upload_resolve(
 
     async def do() -> Sequence[Outcome]:
         try:
-            upload = await find_upload(Ref.from_id(input.id), info)
+            upload = await find_upload(info.context.ids.open(input.id), info)
             result = given(input.result)
-            ref = None if result is None else identified(result, STORED_FILE)
+            ref = None if result is None else identified(result, STORED_FILE, info.context)
             await uploads_of(info).resolve(upload.ticket.id, info.context.writer.tenant, ref)
         except GatewayError as exc:
             return [Outcome(error=exc)]
-        return [Outcome(input.id)]
+        return [Outcome(upload.ref.to_text())]
 
     async def show(outcome: Outcome) -> Any:
-        return await find_upload(Ref.from_id(outcome.id or ""), info)
+        return await find_upload(Ref.from_text(outcome.id or ""), info)
 
     work = Write(operation="stagedUploadResolve", field="id", do=do, show=show)
     return await write(info, input, work)

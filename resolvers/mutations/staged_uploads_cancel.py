@@ -43,7 +43,7 @@ async def staged_uploads_cancel(
         return [await _cancel(text, info) for text in input.ids]
 
     async def show(outcome: Outcome) -> Any:
-        return await find_upload(Ref.from_id(outcome.id or ""), info)
+        return await find_upload(Ref.from_text(outcome.id or ""), info)
 
     work = Write(operation="stagedUploadsCancel", field="ids", count=len(input.ids), do=do, show=show)
     return await write(info, input, work)
@@ -51,8 +51,8 @@ async def staged_uploads_cancel(
 
 async def _cancel(text: str, info: Info) -> Outcome:
     try:
-        upload = await find_upload(Ref.from_id(text), info)
+        upload = await find_upload(info.context.ids.open(text), info)
         await uploads_of(info).cancel(upload.ticket.id, info.context.writer.tenant)
     except GatewayError as exc:
         return Outcome(error=exc)
-    return Outcome(text)
+    return Outcome(upload.ref.to_text())

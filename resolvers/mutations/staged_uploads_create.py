@@ -78,7 +78,7 @@ async def staged_uploads_create(
     async def show(outcome: Outcome) -> Any:
         service = uploads_of(info)
         ticket = await service.journal.get(outcome.id or "", info.context.writer.tenant)
-        return Upload.of(service.staged(ticket))
+        return Upload(ticket)
 
     work = Write(operation="stagedUploadsCreate", field="uploads", count=len(input.uploads), do=do, show=show)
     return await write(info, input, work)

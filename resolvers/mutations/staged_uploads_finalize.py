@@ -68,7 +68,7 @@ async def staged_uploads_finalize(
         return await asyncio.gather(*(_finalize(item, info) for item in input.uploads))
 
     async def show(outcome: Outcome) -> Any:
-        return await find_upload(Ref.from_id(outcome.id or ""), info)
+        return await find_upload(Ref.from_text(outcome.id or ""), info)
 
     work = Write(
         operation="stagedUploadsFinalize",
@@ -84,10 +84,10 @@ async def staged_uploads_finalize(
 async def _finalize(item: StagedUploadFinalizeInput, info: Info) -> Outcome:
     parts = [StoredPart(part.number, part.etag.strip('"'), 0) for part in given(item.parts) or ()]
     try:
-        upload = await find_upload(Ref.from_id(item.id), info)
+        upload = await find_upload(info.context.ids.open(item.id), info)
         seconds = max(0.0, info.context.call.remaining() - MARGIN)
         tenant = info.context.writer.tenant
         await uploads_of(info).finalize(upload.ticket.id, tenant, seconds, parts)
     except GatewayError as exc:
         return Outcome(error=exc)
-    return Outcome(item.id)
+    return Outcome(upload.ref.to_text())

@@ -36,12 +36,16 @@ class StoredFilesDeleteInput:
     )
 
 
+def _deleted_id(root: Deletion, info: Info) -> strawberry.ID:
+    return strawberry.ID(info.context.ids.seal(root.ref))
+
+
 @strawberry.type(description="The deletion of one attachment or file.")
 class StoredFileDeletion:
     """A view of `gateway.domain.changes.Deletion`."""
 
     deleted_id: strawberry.ID = resolved(
-        lambda root: root.ref.to_id(), "The identifier of what is deleted, to drop it from your cache."
+        _deleted_id, "The identifier of what is deleted, to drop it from your cache."
     )
     state: DeletionState = strawberry.field(
         description="How far it has come. DELETING is followed by sending the same request with the same key again: "
@@ -70,17 +74,18 @@ async def stored_files_delete(
 
     async def do() -> Sequence[Outcome]:
         deletions = await hand_over(
-            read_each(input.ids, lambda text: identified(text, STORED_FILE)),
+            read_each(input.ids, lambda text: identified(text, STORED_FILE, context)),
             lambda ref: ref,
             Operation.DELETE,
             lambda adapter, refs: adapter.delete(refs, context.call),
             context,
         )
-        just_now.update(input.ids)
-        return [_outcome(deletion) for deletion in deletions]
+        outcomes = [_outcome(deletion) for deletion in deletions]
+        just_now.update(outcome.id for outcome in outcomes if outcome.id)
+        return outcomes
 
     async def show(outcome: Outcome) -> Deletion:
-        ref = Ref.from_id(outcome.id or "")
+        ref = Ref.from_text(outcome.id or "")
         deletion = Deletion(ref, DeletionState[outcome.facts["state"]], outcome.facts["task"])
         if deletion.state is DeletionState.DELETED or outcome.id in just_now:
             return deletion
@@ -95,4 +100,4 @@ def _outcome(deletion: Deletion | GatewayError) -> Outcome:
     """Keep what a deletion can be asked by."""
     if isinstance(deletion, GatewayError):
         return Outcome(error=deletion)
-    return Outcome(deletion.ref.to_id(), {"state": deletion.state.name, "task": deletion.task})
+    return Outcome(deletion.ref.to_text(), {"state": deletion.state.name, "task": deletion.task})

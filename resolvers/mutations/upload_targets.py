@@ -101,7 +101,7 @@ def find_target(lookup: UploadTargetInput, context: RequestContext) -> tuple[Ref
         options = _options(description=case.description, sender_id=case.sender_id)
         return find_record(by, context).ref, {"internal": case.internal, **options}
     if lookup.folder:
-        return _folder(lookup.folder.id), _options(reference=lookup.folder.reference)
+        return _folder(lookup.folder.id, context), _options(reference=lookup.folder.reference)
     if lookup.library:
         library = lookup.library
         where = LibraryLookup(source=library.source, organization=library.organization, year=library.year)
@@ -117,8 +117,8 @@ def _record(lookup: UploadTargetInput) -> RecordLookup:
     raise BadInput("Give exactly one target.")
 
 
-def _folder(text: str) -> Ref:
-    ref = Ref.from_id(text)
+def _folder(text: str, context: RequestContext) -> Ref:
+    ref = context.ids.open(text)
     if ref.type is not RefType.FOLDER:
         raise BadIdentifier("This is not the identifier of a folder.")
     return ref
