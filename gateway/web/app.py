@@ -1,31 +1,37 @@
 """The routes of the gateway."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from gateway.web.assets import STATIC
 from gateway.web.content import ContentEndpoint
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.health import Health
-from gateway.web.live import ByAccept, LiveEndpoint
+from gateway.web.live import ByAccept
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(
     graphql: GraphQLEndpoint,
-    live: LiveEndpoint,
+    live: ASGIApp,
     content: ContentEndpoint,
-    schema_text: str,
+    schema: Endpoint,
     running: Callable[[], AbstractAsyncContextManager[None]],
     *,
     pages: Sequence[BaseRoute] = (),
+    middleware: Sequence[Middleware] = (),
 ) -> Starlette:
-    """Put the routes together, those of further ``pages`` among them.
+    """Put the routes together, those of further ``pages`` among them, behind ``middleware``.
 
+    ``schema`` answers with the schema's text.
     ``running`` is entered when the application starts and left when it stops.
     """
     health = Health()
@@ -38,9 +44,6 @@ def make_app(
                 yield
             finally:
                 health.ready = False
-
-    async def schema(_: Request) -> Response:
-        return PlainTextResponse(schema_text, headers={"cache-control": "no-cache"})
 
     async def home(_: Request) -> Response:
         return RedirectResponse("/graphql")
@@ -56,4 +59,4 @@ def make_app(
         STATIC,
         *pages,
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)

@@ -1,21 +1,24 @@
 """`/content/<sealed>`: carries a file's bytes from its source to a browser, in constant memory."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Scope
 
 from gateway.domain.errors import GatewayError, NotFound, Unsupported
 from gateway.domain.model import Attachment, File
 from gateway.links import ContentLinks
 from gateway.transport.call import Call
 from gateway.upstreams.base import Adapter, Content, SupportsContent
+from gateway.web.disguises import BYTES, peeked, served_type
 
 STATUS_OF: Mapping[str, int] = {
     "BAD_INPUT": 400,
+    "CREDENTIAL_MISSING": 401,
     "NOT_FOUND": 404,
     "UNKNOWN_SOURCE": 404,
     "UNSUPPORTED": 404,
@@ -26,7 +29,6 @@ STATUS_OF: Mapping[str, int] = {
 }
 BAD_GATEWAY = 502
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
-MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 SAFE_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",
@@ -35,15 +37,21 @@ SAFE_HEADERS: Mapping[str, str] = {
 }
 
 
+SourcesOf = Callable[[str, Scope], Mapping[str, Adapter] | None]
+
+
 class ContentEndpoint:
     """Serves sealed links: the link is the permission, so nothing else is asked for.
+
+    Only a source that is asked with its users' credentials wants one here too, in the same header. ``sources_of``
+    gives the sources of a tenant as the sender of a request sees them.
 
     Costs the requests of `fetch` for the name and of `open` for the bytes. ``deadline`` in seconds bounds the time
     until the bytes begin to flow.
     """
 
-    def __init__(self, sources: Mapping[str, Adapter], links: ContentLinks, deadline: float) -> None:
-        self._sources = sources
+    def __init__(self, sources_of: SourcesOf, links: ContentLinks, deadline: float) -> None:
+        self._sources_of = sources_of
         self._links = links
         self._deadline = deadline
 
@@ -61,8 +69,8 @@ class ContentEndpoint:
             raise
 
     async def _open(self, request: Request, stack: AsyncExitStack) -> Response:
-        ref = self._links.open(request.path_params["token"])
-        adapter = self._sources.get(ref.source)
+        tenant, ref = self._links.open(request.path_params["token"])
+        adapter = (self._sources_of(tenant, request.scope) or {}).get(ref.source)
         if not isinstance(adapter, SupportsContent):
             raise Unsupported("The bytes cannot be had from this source.", source=ref.source)
         call = Call.lasting(self._deadline)
@@ -76,8 +84,12 @@ class ContentEndpoint:
         if request.method == "HEAD":  # nothing is opened: at Maarch every read of bytes writes history
             return Response(None, 200, headers)
         content = await stack.enter_async_context(adapter.open(ref, call, wanted))
-        headers |= _content_headers(content)
-        return StreamingResponse(_until_closed(content, stack), 206 if content.content_range else 200, headers)
+        head, chunks = await peeked(content.chunks)
+        whole = content.content_range is None
+        headers |= _content_headers(content) | {
+            "content-type": served_type(found.media_type, head) if whole else BYTES
+        }
+        return StreamingResponse(_until_closed(chunks, stack), 200 if whole else 206, headers)
 
 
 def content_disposition(name: str) -> str:
@@ -95,11 +107,10 @@ def _is_hostile(character: str) -> bool:
 
 
 def _file_headers(file: Attachment | File, *, ranges: bool) -> dict[str, str]:
-    # A name and a type are whatever their uploader chose, so nothing is shown in a page (`upstreams.md` 5.7).
-    media_type = file.media_type or ""
+    # A name and a type are whatever their uploader chose, so nothing is shown in a page (`upstreams.md` 5.7). The
+    # type is known when the first bytes are: a HEAD and a part of a file do without it (RFC 9110, 9.3.2).
     return {
         **SAFE_HEADERS,
-        "content-type": media_type if MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream",
         "content-disposition": content_disposition(file.name),
         "accept-ranges": "bytes" if ranges else "none",
     }
@@ -119,7 +130,7 @@ def _one_range(header: str | None) -> str | None:
     return header if header and ONE_RANGE.fullmatch(header) else None
 
 
-async def _until_closed(content: Content, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _until_closed(chunks: AsyncIterator[bytes], stack: AsyncExitStack) -> AsyncIterator[bytes]:
     async with stack:
-        async for chunk in content.chunks:
+        async for chunk in chunks:
             yield chunk

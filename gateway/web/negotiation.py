@@ -1,6 +1,7 @@
 """What a GraphQL request over HTTP may look like, and how its answer is typed."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.requests import Request
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
 HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
 
 
 class Refusal(Exception):
@@ -25,6 +27,7 @@ class Parameters(msgspec.Struct):
     """The parameters of a GraphQL request; a wrong type is refused when the body is read."""
 
     query: str | None = None
+    document_id: str | None = msgspec.field(default=None, name="documentId")
     operation_name: str | None = msgspec.field(default=None, name="operationName")
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
@@ -37,6 +40,7 @@ class _Range:
     media_type: str = field(compare=False)
 
 
+@lru_cache(256)
 def preferred_type(accept: str | None) -> str:
     """Choose the answer's type (RFC 9110, 12.5.1); JSON where the client does not say. Raises Refusal 406."""
     if not accept:
@@ -49,6 +53,16 @@ def preferred_type(accept: str | None) -> str:
         if wanted.quality and wanted.media_type in offered:
             return wanted.media_type
     raise Refusal(406, f"This endpoint answers {JSON} and {RESPONSE_JSON}.")
+
+
+def prefers_stream(accept: str) -> bool:
+    """Tell whether a client would rather have an event stream than JSON: some name both for whatever they ask."""
+    if EVENT_STREAM not in accept:
+        return False
+    ranges = [_range(text) for text in accept.split(",")]
+    stream = max((one.quality for one in ranges if one.media_type == EVENT_STREAM), default=0.0)
+    other = max((one.quality for one in ranges if one.media_type in (JSON, RESPONSE_JSON)), default=0.0)
+    return stream > other
 
 
 def wants_page(request: Request) -> bool:
@@ -110,6 +124,7 @@ def _from_query(request: Request) -> Parameters:
     parts = [f'"{name}":{parameters[name]}' for name in ("variables", "extensions") if parameters.get(name)]
     decoded = _decode(f"{{{','.join(parts)}}}".encode())
     decoded.query = parameters.get("query")
+    decoded.document_id = parameters.get("documentId") or None
     decoded.operation_name = parameters.get("operationName") or None
     return decoded
 
@@ -119,5 +134,5 @@ def _decode(body: bytes) -> Parameters:
         return msgspec.json.decode(body, type=Parameters)
     except msgspec.ValidationError as exc:
         raise Refusal(400, f"The parameters of the request are not right: {exc}.") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise Refusal(400, "The request is not JSON.") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise Refusal(400, "The request is not JSON, or nested too deeply.") from exc

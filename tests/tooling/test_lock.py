@@ -79,7 +79,8 @@ def test_no_lock_names_a_registry() -> None:
     """Where packages come from is the configuration of the machine that installs them, not ours."""
     # given
     suites = [ROOT / "tests" / "browser", *(ROOT / "tests" / "tooling").iterdir()]
-    files = [*LOCKS.glob("*.txt"), *(path for suite in suites for path in suite.glob("package-lock.json"))]
+    names = ("package-lock.json", "requirements.txt")
+    files = [*LOCKS.glob("*.txt"), *(path for suite in suites for name in names for path in suite.glob(name))]
 
     # when
     naming = [

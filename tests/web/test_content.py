@@ -82,7 +82,7 @@ def test_each_bit_of_a_link_matters() -> None:
     changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in range(len(token))]
 
     # then
-    assert links.open(token) == REF
+    assert links.open(token) == ("default", REF)
     for other in changed[:-1]:  # the last character has bits that Base64 does not use
         with pytest.raises(NotFound):
             links.open(other)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.negotiation import JSON, RESPONSE_JSON, Refusal, preferred_type
+from gateway.web.negotiation import JSON, RESPONSE_JSON, Refusal, preferred_type, prefers_stream
 from tests.world import World
 
 
@@ -32,6 +32,28 @@ def test_the_client_chooses_the_type(accept: str | None, expected: str) -> None:
 
     # then
     assert chosen == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", False),
+        (JSON, False),
+        ("*/*", False),
+        ("text/event-stream", True),
+        ("text/event-stream, multipart/mixed", True),
+        (f"text/event-stream, {JSON};q=0.5", True),
+        (f"{RESPONSE_JSON}, application/graphql+json, {JSON}, text/event-stream, multipart/mixed", False),
+        (f"{JSON}, text/event-stream;q=0", False),
+    ],
+)
+def test_a_stream_is_for_who_prefers_it(accept: str, *, expected: bool) -> None:
+    """Clients such as urql name streams among all that they take, and mean JSON; for subscriptions streams alone."""
+    # when
+    chosen = prefers_stream(accept)
+
+    # then
+    assert chosen is expected
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "image/png;q=1", f"{JSON};q=0"])

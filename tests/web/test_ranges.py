@@ -73,7 +73,7 @@ def test_one_range_is_carried(wanted: str | None, asked: str | None, status: int
     """A resumed download gets its rest; nothing else that a `Range` may say costs the source anything."""
     # given
     source, links = Ranged(), ContentLinks(bytes(32), "")
-    endpoint = ContentEndpoint({"ranged": source}, links, deadline=5)  # type: ignore[dict-item]
+    endpoint = ContentEndpoint(lambda *_: {"ranged": source}, links, deadline=5)  # type: ignore[dict-item]
     app = Starlette(routes=[Route("/content/{token}", endpoint.serve)])
 
     # when
