@@ -1,4 +1,4 @@
-"""The command line: ``attachment-gateway demo | serve | sources | schema | upload | doctor | sweep``.
+"""The command line: ``attachment-gateway demo | serve | sources | config | keys | schema | upload | doctor | sweep``.
 
 Each command imports what it needs when it runs, so that none waits for the libraries of another. A mistake of the
 operator's is one line on standard error and exit status 2.
@@ -8,10 +8,15 @@ import argparse
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.signals import exit_on_signals
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 MISTAKE = 2
 HIGHEST_PORT = 65_535
@@ -21,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and give the exit status: 0, 1 for what did not work, 2 for a mistake of the operator's."""
     arguments = _parser().parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
+    if run not in (_schema, _upload):  # which log nothing, and start the faster without it
+        from gateway.redaction import install  # noqa: PLC0415
+
+        install()
     return run(arguments)
 
 
@@ -36,12 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the gateway over the systems of a settings file")
     serve.add_argument("--port", type=_port, help="overrides `port` of the settings")
     serve.add_argument("--host", help="overrides `host` of the settings")
-    serve.add_argument(
-        "--guarded",
-        action="store_const",
-        const="true",
-        help="something before the gateway authenticates everybody, so it may listen on any address",
-    )
     serve.set_defaults(run=_serve)
     sources = commands.add_parser("sources", help="ask each system of a settings file whether it works")
     sources.set_defaults(run=_sources)
@@ -50,17 +53,37 @@ def _parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="take up, end and remove what uploads left behind, once")
     sweep.add_argument("--dry-run", action="store_true", help="only say what would be done")
     sweep.set_defaults(run=_sweep)
-    for command in (serve, sources, doctor, sweep):
+    config = commands.add_parser("config", help="print the settings in force, with every secret masked")
+    config.set_defaults(run=_config)
+    for command in (serve, sources, config, doctor, sweep):
         command.add_argument(
             "--config",
             type=Path,
             default=Path("gateway.toml"),
             help="the settings file (default: gateway.toml)",
         )
+    _add_keys(commands.add_parser("keys", help="make API keys"))
     _add_upload(commands.add_parser("upload", help="upload files through a running gateway"))
     schema = commands.add_parser("schema", help="print the GraphQL schema")
     schema.set_defaults(run=_schema)
     return parser
+
+
+def _add_keys(keys: argparse.ArgumentParser) -> None:
+    create = keys.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "create", help="make a key, show it once, and print the lines of the settings that let it in"
+    )
+    create.add_argument("--id", required=True, help="its name: small letters, digits and '-'")
+    create.add_argument(
+        "--scope",
+        action="append",
+        required=True,
+        metavar="SCOPE",
+        help="what it may do: files:read, files:write, files:delete or debug; may be given several times",
+    )
+    create.add_argument("--tenant", default="", help="whose it is, where there are tenants")
+    create.add_argument("--days", type=int, help="how long it lives (default: for ever)")
+    create.set_defaults(run=_create_key)
 
 
 def _add_upload(upload: argparse.ArgumentParser) -> None:
@@ -129,24 +152,69 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     exit_on_signals()
     from gateway.asgi import create_app  # noqa: PLC0415
+    from gateway.exposure import why_not_served  # noqa: PLC0415
     from gateway.serving import CannotListenError, listen, make_server, serve  # noqa: PLC0415
-    from gateway.settings import ENVIRONMENT, SettingsError, is_loopback, load_settings  # noqa: PLC0415
+    from gateway.settings import ENVIRONMENT, SettingsError, load_settings  # noqa: PLC0415
+    from gateway.web.persisted import ManifestError  # noqa: PLC0415
 
-    given = {"PORT": arguments.port, "HOST": arguments.host, "GUARDED": arguments.guarded}
+    given = {"PORT": arguments.port, "HOST": arguments.host}
     environ = os.environ | {ENVIRONMENT + key: str(value) for key, value in given.items() if value is not None}
     try:
         settings = load_settings(arguments.config, environ)
-        if not (settings.guarded or is_loopback(settings.host)):
-            return _mistake(
-                f"serve refuses to listen on {settings.host}: nobody has to log in yet, so loopback only; "
-                "set host to 127.0.0.1, or say `guarded = true` where something in front authenticates everybody"
-            )
+        refusal = why_not_served(settings)
+        if refusal is not None:
+            return _mistake(refusal)
+        if weak := _weak_store(settings):
+            return _mistake(weak)
+        app = create_app(settings)
         listener = listen(settings.host, settings.port)
-    except (SettingsError, CannotListenError) as exc:
+    except (SettingsError, ManifestError, CannotListenError) as exc:
         return _mistake(exc)
     names = ", ".join(source.name for source in settings.sources)
     print(f"serving {names} at {settings.origin}/graphql; Ctrl-C stops", flush=True)
-    return 0 if serve(make_server(create_app(settings)), listener) else 1
+    return 0 if serve(make_server(app, largest_message=settings.largest_request), listener) else 1
+
+
+def _weak_store(settings: "Settings") -> str | None:
+    """Say why production does not start over its store; elsewhere its weaknesses are told while it starts."""
+    if settings.store is None:
+        return None
+    from gateway.housekeeping import store_warnings  # noqa: PLC0415
+
+    if settings.profile == "production":
+        found = store_warnings(settings)
+        accepting = "to accept it, name the check in `accepted_weaknesses` of [store]"
+        return f"serve refuses: {'; '.join(found)}; {accepting}" if found else None
+    threading.Thread(target=_warn_of_store, args=[settings], daemon=True).start()
+    return None
+
+
+def _warn_of_store(settings: "Settings") -> None:
+    from gateway.housekeeping import store_warnings  # noqa: PLC0415
+
+    for line in store_warnings(settings):
+        print(f"attachment-gateway: warning: {line}", file=sys.stderr, flush=True)
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from gateway.settings import SettingsError, load_settings  # noqa: PLC0415
+    from gateway.settings_shown import shown  # noqa: PLC0415
+
+    try:
+        print(shown(load_settings(arguments.config, os.environ)))
+    except SettingsError as exc:
+        return _mistake(exc)
+    return 0
+
+
+def _create_key(arguments: argparse.Namespace) -> int:
+    from gateway.keys_command import create_key  # noqa: PLC0415
+
+    try:
+        print(create_key(arguments.id, arguments.scope, arguments.tenant, arguments.days))
+    except ValueError as exc:
+        return _mistake(exc)
+    return 0
 
 
 def _sources(arguments: argparse.Namespace) -> int:

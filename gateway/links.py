@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.domain.errors import BadInput, NotFound, Unsupported
 from gateway.domain.model import SignedLink
 from gateway.domain.refs import Ref
+from gateway.identity.principals import DEFAULT_TENANT
 from gateway.transport.call import Call
 from gateway.upstreams.base import Adapter, SupportsContent, SupportsSignedLinks
 
@@ -25,12 +26,13 @@ SHORTEST_LIFE = 15
 LONGEST_LIFE = 3600
 NONCE = 12
 """Bytes, as NIST SP 800-38D wants for AES-GCM."""
-PURPOSE = b"attachment-gateway content link 1"
+PURPOSE = b"attachment-gateway content link 2"
 
 
 class _Sealed(msgspec.Struct, array_like=True):
     id: str
     ends: int
+    tenant: str
 
 
 def utc_now() -> datetime:
@@ -40,22 +42,29 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ContentLinks:
-    """Seals and opens links to ``/content``; ``key`` is 32 bytes, ``base_url`` where browsers reach the gateway."""
+    """Seals and opens links to ``/content``; ``key`` is 32 bytes, ``base_url`` where browsers reach the gateway.
+
+    What is sealed is of ``tenant``; a link of any tenant is opened.
+    """
 
     key: bytes = field(repr=False)
     base_url: str
     now: Callable[[], datetime] = utc_now
+    tenant: str = DEFAULT_TENANT
 
     def seal(self, ref: Ref, life: int) -> SignedLink:
         """Make a link to a file that lives so many seconds. No upstream request."""
         ends = self.now() + timedelta(seconds=life)
         nonce = os.urandom(NONCE)
-        text = msgspec.msgpack.encode(_Sealed(ref.to_id(), int(ends.timestamp())))
+        text = msgspec.msgpack.encode(_Sealed(ref.to_text(), int(ends.timestamp()), self.tenant))
         token = base64.urlsafe_b64encode(nonce + AESGCM(self.key).encrypt(nonce, text, PURPOSE))
         return SignedLink(f"{self.base_url}/content/{token.rstrip(b'=').decode('ascii')}", ends)
 
-    def open(self, token: str) -> Ref:
-        """Read a sealed token; raises NotFound for one that is changed, of another gateway, or over."""
+    def open(self, token: str) -> tuple[str, Ref]:
+        """Read a sealed token: the tenant and his file.
+
+        Raises NotFound for one that is changed, of another gateway, or over.
+        """
         try:
             raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
             text = AESGCM(self.key).decrypt(raw[:NONCE], raw[NONCE:], PURPOSE)
@@ -64,7 +73,7 @@ class ContentLinks:
         sealed = msgspec.msgpack.decode(text, type=_Sealed)
         if sealed.ends < self.now().timestamp():
             raise NotFound("This link has ended.")
-        return Ref.from_id(sealed.id)
+        return sealed.tenant, Ref.from_text(sealed.id)
 
 
 async def download_link(adapter: Adapter, links: ContentLinks, ref: Ref, life: int, call: Call) -> SignedLink:

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.domain.edge import AnswerSettings, EdgeSettings, PersistedSettings
 from gateway.domain.limits import Limits
 from gateway.domain.secret import Secret
+from gateway.identity.configuration import ApiKeySettings, IssuerSettings, TenantSettings, check_tenants
+from gateway.setting_values import check_keys, check_value
 from gateway.toml_lines import Path as Keys
 from gateway.toml_lines import find_lines, line_of
 from gateway.uploads.storage import StoreSettings
@@ -28,42 +30,37 @@ Profile = Literal["demo", "development", "production"]
 
 ENVIRONMENT = "ATTACHMENT_GATEWAY_"
 """What the environment variables that override top-level keys begin with."""
-TABLES = frozenset({"sources", "store", "limits"})
+OPTIONAL: Mapping[str, type[Any]] = {
+    "store": StoreSettings,
+    "limits": Limits,
+    "edge": EdgeSettings,
+    "persisted": PersistedSettings,
+    "answers": AnswerSettings,
+}
+"""The tables that may be left out."""
+LISTS: Mapping[str, type[Any]] = {
+    "api_keys": ApiKeySettings,
+    "issuers": IssuerSettings,
+    "tenants": TenantSettings,
+}
+"""The lists of tables that may be left out."""
+TABLES = frozenset({"sources", *OPTIONAL, *LISTS})
 """The top-level keys that are tables, which no variable overrides."""
 JOURNAL = "attachment-gateway.db"
 """The file of the journal, where none is configured."""
-SOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-CONTENT_KEY = re.compile(r"[0-9A-Fa-f]{64}")
-LINK_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
 QUOTED_KEY = re.compile(r"`(\w+)`")
 SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-RANGES: Mapping[str, tuple[float, float]] = {
-    "port": (1, 65_535),
-    "deadline": (0.1, 600),
-    "largest_request": (1024, 64 * 1024 * 1024),
-    "connect_timeout": (0.01, 60),
-    "try_timeout": (0.01, 600),
-    "concurrency": (1, 1000),
-    "max_body": (1024, 1024 * 1024 * 1024),
-    "tokens": (10, 100_000),
-    "depth": (1, 100),
-    "aliases": (0, 10_000),
-    "directives": (0, 10_000),
-    "root_fields": (1, 1000),
-    "upstream_requests": (1, 100_000),
-    "nodes": (1, 10_000_000),
-}
-"""The numbers of all tables by key, from the least to the greatest that makes sense."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an operator decides.
 
-    ``guarded`` says that something before the gateway (a proxy that logs people in, a network that only the right
-    ones reach) keeps out who may not see everything; without it ``serve`` listens on loopback only.
+    ``issuers`` and ``api_keys`` say who may get in, and ``tenants`` whose sources he sees. ``anonymous`` says whether
+    those may who send nothing, and then everything: by default where nobody could log in, but never in production.
     ``public_url`` is where browsers reach the gateway, by default ``http://{host}:{port}``; ``deadline`` the
     seconds an operation may take, ``largest_request`` the bytes of a GraphQL request, ``content_key`` 64 hex digits
     that seal download links: every replica needs the same ones, and without them links end with the process.
+    ``id_keys`` seal identifiers and cursors (see `gateway.identifiers.read_keys`): the first seals, all open.
     ``journal`` is where writes are written down: a PostgreSQL URL, which may hold a password, or a SQLite one, in a
     file by default ``attachment-gateway.db`` beside the settings. Without a journal the gateway takes no writes,
     without a ``store`` no uploads.
@@ -72,26 +69,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sources: tuple[SourceSettings, ...]
     store: StoreSettings | None = None
     limits: Limits = Limits()
+    edge: EdgeSettings = EdgeSettings()
+    persisted: PersistedSettings = PersistedSettings()
+    answers: AnswerSettings = AnswerSettings()
+    issuers: tuple[IssuerSettings, ...] = ()
+    api_keys: tuple[ApiKeySettings, ...] = ()
+    tenants: tuple[TenantSettings, ...] = ()
     journal: Secret | None = None
     profile: Profile = "development"
     host: str = "127.0.0.1"
-    guarded: bool = False
+    anonymous: bool | None = None
     port: int = 8000
     public_url: str = ""
     deadline: float = 10.0
     largest_request: int = 256 * 1024
     content_key: Secret | None = None
+    id_keys: Secret | None = None
 
     def __post_init__(self) -> None:
-        """Fill in the public address; raises ValueError for what is missing in this profile."""
+        """Fill in what depends on other keys; raises ValueError for what is missing in this profile."""
         msgspec.structs.force_setattr(self, "public_url", (self.public_url or self.origin).rstrip("/"))
-        if self.profile == "production" and self.content_key is None:
-            raise ValueError("`profile` production needs the key `content_key`")
+        sources = tuple(_with_private_links(source, self.profile) for source in self.sources)
+        msgspec.structs.force_setattr(self, "sources", sources)
+        check_tenants(self.tenants, self.issuers, self.api_keys, {source.tenant for source in sources})
+        if self.admits_all and len(self.tenants) > 1:
+            raise ValueError("`anonymous` visitors belong to nobody where there are several `tenants`")
+        if self.profile == "production":
+            check_keys(self.content_key, self.id_keys)
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether anybody can say who he is."""
+        return bool(self.issuers or self.api_keys)
+
+    @property
+    def admits_all(self) -> bool:
+        """Whether those may come in who do not say who they are."""
+        if self.anonymous is None:
+            return self.profile != "production" and not self.authenticates
+        return self.anonymous
 
     @property
     def origin(self) -> str:
         """Where the gateway itself listens."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+
+def _with_private_links(source: SourceSettings, profile: Profile) -> SourceSettings:
+    """Let sources point at private addresses outside of production, unless the source says something else."""
+    if source.private_links is not None:
+        return source
+    return msgspec.structs.replace(source, private_links=profile != "production")
 
 
 class SettingsError(Exception):
@@ -102,9 +130,9 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     """Read the settings file and what the environment overrides in it; raises SettingsError.
 
     A top-level key is overridden by the variable ``ATTACHMENT_GATEWAY_<KEY>``, a secret one also by
-    ``ATTACHMENT_GATEWAY_<KEY>_FILE``, which names a file. In the settings a secret is text, ``{ env = "NAME" }`` or
-    ``{ file = "/run/secrets/x" }``. Such a path counts from the folder of the settings, and the last newline of what
-    it names is dropped.
+    ``ATTACHMENT_GATEWAY_<KEY>_FILE``, which names a file. In the settings a secret is text, ``{ env = "NAME" }``, for
+    which ``NAME_FILE`` may name a file, or ``{ file = "/run/secrets/x" }``. Paths count from the folder of the
+    settings, and the last newline of a file is dropped.
     """
     document = _read(path, environ)
     table = _Table(document, (), document.values)
@@ -112,13 +140,13 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         document.fail("each source must be a table [[sources]]", "sources")
     sources = tuple(_source(document, position, entry) for position, entry in enumerate(entries))
-    _check_unique(document, [source.name for source in sources])
+    _check_unique(document, [(source.tenant, source.name) for source in sources])
     if not sources:
         document.fail("there is no [[sources]] table")
     given = _overrides(document)
     if "journal" not in document.values:
         given.setdefault("journal", _journal(path))
-    settings: Settings = table.make(Settings, sources=sources, **_tables(document), **given)
+    settings: Settings = table.make(Settings, sources=sources, **_tables(document), **_lists(document), **given)
     return settings
 
 
@@ -226,7 +254,9 @@ def _source(document: _Document, position: int, entry: dict[str, Any]) -> Source
     kind = table.take("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         table.fail(f"unknown kind {kind!r}{table.within}{_suggestion(str(kind), KINDS)}", "kind")
-    source: SourceSettings = table.make(KINDS[kind].settings)
+    brought = KINDS[kind].credential.items() if "pass_through" in entry else ()
+    given = {key: value for key, value in brought if key not in entry}
+    source: SourceSettings = table.make(KINDS[kind].settings, **given)
     return source
 
 
@@ -236,22 +266,46 @@ def _journal(path: Path) -> Secret:
 
 
 def _tables(document: _Document) -> dict[str, Any]:
-    """Make the settings of the tables that may be left out: the object store, and the limits of operations."""
+    """Make the settings of the tables that may be left out."""
     found: dict[str, Any] = {}
-    for key, kind in (("store", StoreSettings), ("limits", Limits)):
+    for key, kind in OPTIONAL.items():
         entry = document.values.get(key)
         if entry is None:
             continue
         if not isinstance(entry, dict):
             document.fail(f"the {key} must be a table [{key}]", key)
         found[key] = _Table(document, (key,), entry, f"[{key}]").make(kind)
+    if "persisted" in found:
+        found["persisted"] = found["persisted"].beside(document.path)
     return found
 
 
-def _check_unique(document: _Document, names: list[str]) -> None:
+def _lists(document: _Document) -> dict[str, Any]:
+    """Make the settings of the lists of tables that may be left out."""
+    found: dict[str, Any] = {}
+    for key, kind in LISTS.items():
+        entries = document.values.get(key, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            document.fail(f"each of the {key} must be a table [[{key}]]", key)
+        found[key] = tuple(_entry(document, (key, number), kind, entry) for number, entry in enumerate(entries))
+    return found
+
+
+def _entry(document: _Document, place: Keys, kind: type[Any], entry: dict[str, Any]) -> Any:
+    """Make the settings of one table of a list; a tenant has limits of its own in a table below it."""
+    given: dict[str, Any] = {}
+    if isinstance(entry.get("limits"), dict) and kind is TenantSettings:
+        title = f"[{place[0]}.limits]"
+        given["limits"] = _Table(document, (*place, "limits"), entry["limits"], title).make(Limits)
+    if kind is IssuerSettings and isinstance(entry.get("jwks_file"), str):
+        entry = {**entry, "jwks_file": str(document.path.parent / entry["jwks_file"])}
+    return _Table(document, place, entry, f"[[{place[0]}]]").make(kind, **given)
+
+
+def _check_unique(document: _Document, names: list[tuple[str, str]]) -> None:
     for position, name in enumerate(names):
         if name in names[:position]:
-            document.fail(f"two sources have the name {name!r}", "sources", position, "name")
+            document.fail(f"two sources have the name {name[1]!r}", "sources", position, "name")
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str:
@@ -267,10 +321,7 @@ def _suggestion(name: str, names: Iterable[str]) -> str:
 def _convert(document: _Document, key: str, value: object, kind: Any, *, strict: bool = True) -> Any:
     """Bring a value to its type and check it; raises ValueError with the rest of a sentence about the key."""
     converted: Any = _secret(document, value) if _is_secret(kind) else _typed(value, kind, strict=strict)
-    if key in RANGES:
-        _check_range(converted, *RANGES[key])
-    if key in CHECKS:
-        CHECKS[key](converted)
+    check_value(key, converted)
     return converted
 
 
@@ -292,10 +343,7 @@ def _typed(value: object, kind: Any, *, strict: bool) -> Any:
 def _secret(document: _Document, value: object) -> Secret:
     """Find the text of a secret; no error tells it."""
     if isinstance(value, dict) and value.keys() == {"env"} and isinstance(value["env"], str):
-        text, place = (
-            document.environ.get(value["env"], ""),
-            f": the variable {value['env']} is not set or empty",
-        )
+        text, place = _variable(document, value["env"]), f": the variable {value['env']} is not set or empty"
     elif isinstance(value, dict) and value.keys() == {"file"} and isinstance(value["file"], str):
         text, place = _file_text(document.path.parent / value["file"]), f": the file {value['file']} is empty"
     elif isinstance(value, str):
@@ -307,6 +355,12 @@ def _secret(document: _Document, value: object) -> Secret:
     return Secret(text)
 
 
+def _variable(document: _Document, name: str) -> str:
+    """Read a variable, or the file that the one of its name and ``_FILE`` names, as orchestrators mount secrets."""
+    file = document.environ.get(f"{name}_FILE")
+    return _file_text(document.path.parent / file) if file else document.environ.get(name, "")
+
+
 def _file_text(path: Path) -> str:
     try:
         text = path.read_text("utf-8")
@@ -315,54 +369,6 @@ def _file_text(path: Path) -> str:
             f"cannot be read from {path}: {getattr(exc, 'strerror', None) or 'not UTF-8'}"
         ) from None
     return re.sub(r"\r?\n\Z", "", text)
-
-
-def _check_range(value: float, least: float, greatest: float) -> None:
-    if not least <= value <= greatest:
-        raise ValueError(f"must be {least:,} to {greatest:,}")
-
-
-def _check_name(name: str) -> None:
-    if not SOURCE_NAME.fullmatch(name):
-        raise ValueError("must begin with a letter and hold up to 64 letters, digits, '_' and '-'")
-
-
-def _check_url(url: str) -> None:
-    """Refuse what is no plain base address; the message does not quote it, because it may hold a password."""
-    try:
-        parts = urlsplit(url)
-        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        plain = False
-    if not plain or re.search(r"[\s\\]", url):
-        raise ValueError("must be an address that begins with http:// or https:// and has a host")
-    if "@" in parts.netloc or "?" in url or "#" in url:
-        raise ValueError("must have no user, password, query or fragment")
-
-
-def _check_hosts(hosts: tuple[str, ...]) -> None:
-    if not all(LINK_HOST.fullmatch(host) for host in hosts):
-        raise ValueError("must hold hosts in small letters, as 'files.example.org' or 'files.example.org:8443'")
-
-
-def _check_content_key(key: Secret) -> None:
-    if not CONTENT_KEY.fullmatch(key.reveal()):
-        raise ValueError("must be 64 hex digits, as `openssl rand -hex 32` prints")
-
-
-def _check_host(host: str) -> None:
-    if not host or re.search(r"[\s/\[\]]", host):
-        raise ValueError("must be an address or a host name, without a port")
-
-
-CHECKS: Mapping[str, Any] = {
-    "name": _check_name,
-    "url": _check_url,
-    "public_url": _check_url,
-    "link_hosts": _check_hosts,
-    "content_key": _check_content_key,
-    "host": _check_host,
-}
 
 
 # Environment

@@ -9,7 +9,7 @@ import json
 import mimetypes
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,6 +126,8 @@ class UploadClient:
     http: httpx.Client
     run: str
     pause: Callable[[float], None] = time.sleep
+    key: str = field(default="", repr=False)
+    """An API key or a token, which goes to the gateway alone: the store has the signatures of its targets."""
 
     def sources(self) -> Sequence[tuple[str, str]]:
         """Give name and kind of each source. One request; raises UploadError."""
@@ -261,8 +263,10 @@ class UploadClient:
 
     def _ask(self, document: str, variables: Json | None = None) -> Json:
         """Ask once; raises UploadError, which may be tried again where the gateway was not reached."""
+        headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        body = {"query": document, "variables": variables or {}}
         try:
-            answer = self.http.post(self.url, json={"query": document, "variables": variables or {}})
+            answer = self.http.post(self.url, json=body, headers=headers)
         except httpx.InvalidURL as exc:
             raise UploadError("BAD_INPUT", f"The gateway's URL is none: {exc}.") from None
         except httpx.HTTPError as exc:

@@ -1,6 +1,7 @@
 """``attachment-gateway upload``: reads where files go, uploads one after the other, and shows how far they are."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ FIELDS: Mapping[str, Sequence[str]] = {
 }
 """What stands behind the colon, by the names of `UploadTargetInput`."""
 FORMS = "mail:NUMBER, case:ID, folder:ID, library:ORGANIZATION/YEAR or entity:TYPE/ID/FIELD"
+KEY = "ATTACHMENT_GATEWAY_API_KEY"
+"""The variable that holds the API key or token, because everybody on a machine sees what stands in a command line."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as shells have it."""
 WIDTH = 24
@@ -72,7 +75,7 @@ def run_upload(arguments: argparse.Namespace) -> int:
     kind, values = parse_target(arguments.to)
     check_flags(kind, arguments.source, arguments.internal)
     with httpx.Client(timeout=TIMEOUT) as http:
-        client = UploadClient(arguments.url, http, arguments.run_name or uuid4().hex)
+        client = UploadClient(arguments.url, http, arguments.run_name or uuid4().hex, key=_key(os.environ))
         try:
             target = {kind: values | _rest_of_target(kind, arguments, client)}
             return max([_upload(client, path, target, arguments.on_conflict) for path in arguments.files])
@@ -82,6 +85,17 @@ def run_upload(arguments: argparse.Namespace) -> int:
             again = f"the same command with --run {client.run} goes on from there"
             _say(sys.stderr, f"attachment-gateway: interrupted; {again}")
             return INTERRUPTED
+
+
+def _key(environ: Mapping[str, str]) -> str:
+    """Read the API key or token for the gateway from a variable, or from the file that its ``_FILE`` names."""
+    file = environ.get(f"{KEY}_FILE")
+    try:
+        return Path(file).read_text("utf-8").strip() if file else environ.get(KEY, "")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise MistakeError(
+            f"{KEY}_FILE cannot be read: {getattr(exc, 'strerror', None) or 'not UTF-8'}"
+        ) from None
 
 
 def _rest_of_target(kind: str, arguments: argparse.Namespace, client: UploadClient) -> dict[str, Any]:

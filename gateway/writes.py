@@ -59,8 +59,8 @@ class Writer:
 
     journal: Journal | None
     call: Call
-    principal: str = "anonymous"
-    tenant: str = ""
+    principal: str
+    tenant: str
 
     async def write(
         self,

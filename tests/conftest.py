@@ -1,5 +1,8 @@
 """Fixtures that every part of the tests may use."""
 
+import logging
+import sys
+import threading
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -7,6 +10,15 @@ import pytest
 
 from gateway.sandbox.store import Store, embedded
 from tests.programs import free_port, started
+
+
+@pytest.fixture(autouse=True)
+def _usual_hooks() -> Iterator[None]:
+    """Put back what a command that runs in the process of a test changes of how things are logged."""
+    make, hooks = logging.getLogRecordFactory(), (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    yield
+    logging.setLogRecordFactory(make)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
 @pytest.fixture(scope="session")

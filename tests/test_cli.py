@@ -145,25 +145,6 @@ def test_serve_stays_on_loopback(tmp_path: Path, host: str) -> None:
     assert outcome.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("how", ["flag", "settings", "environment"])
-def test_serve_listens_elsewhere_where_it_is_guarded(tmp_path: Path, how: str) -> None:
-    """An operator who has a proxy that authenticates says so, in any of three places, and may listen elsewhere."""
-    # given
-    path = settings(tmp_path, NOBODY)
-    if how == "settings":
-        config = Path(path)
-        config.write_text("guarded = true\n" + config.read_text())
-    flags = ["--guarded"] if how == "flag" else []
-    environment = {"ATTACHMENT_GATEWAY_GUARDED": "true"} if how == "environment" else {}
-
-    # when
-    outcome = run("serve", "--config", path, "--host", "192.0.2.1", *flags, **environment)
-
-    # then
-    assert outcome.returncode == 2
-    assert outcome.stderr.startswith("attachment-gateway: cannot listen on 192.0.2.1:8000: ")
-
-
 def test_serve_tells_a_taken_port(tmp_path: Path) -> None:
     """The line names the port and the way out."""
     # given

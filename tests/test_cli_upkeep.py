@@ -2,22 +2,29 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from gateway.cli import main
 from gateway.domain.refs import Ref, RefType
+from gateway.housekeeping import store_warnings
 from gateway.links import utc_now
+from gateway.sandbox.server import in_thread
 from gateway.sandbox.store import Store
+from gateway.settings import load_settings
 from gateway.uploads.doctor import CHECKS
 from gateway.uploads.journal import Journal
 from gateway.uploads.storage import StoreSettings
 from gateway.uploads.tickets import Ticket, TicketState, UploadMethod, new_ticket
 from tests.conformance.storeyard import ORIGIN
-from tests.programs import run
+from tests.programs import free_port, run, started
+from tests.uploads.weak_store import weak_store
 
 SOURCE = '[[sources]]\nname = "m"\nkind = "maarch"\nurl = "http://127.0.0.1:9/rest"\nusername = "u"\npassword = "p"\n'
 
@@ -92,7 +99,7 @@ def forgotten(folder: Path) -> Ticket:
         journal = await Journal.open(f"sqlite:///{folder}/attachment-gateway.db", utc_now)
         ticket = new_ticket(
             principal="anonymous",
-            target=Ref("m", RefType.RECORD, ("mail", "100")).to_id(),
+            target=Ref("m", RefType.RECORD, ("mail", "100")).to_text(),
             name="a.pdf",
             media_type="application/pdf",
             size=5,
@@ -164,3 +171,77 @@ def test_a_sweep_without_its_store_is_one_line(tmp_path: Path, store_settings: S
     assert (outcome.returncode, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith("attachment-gateway: STORAGE_UNAVAILABLE ")
     assert outcome.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def weak(store: Store, store_settings: StoreSettings) -> Iterator[StoreSettings]:
+    """Put a proxy before the store by which everybody can write who has seen an address."""
+    with in_thread(weak_store(store, {"unsigned trailers"}), date_header=False) as origin:
+        yield msgspec.structs.replace(store_settings, public_endpoint=origin)
+
+
+def profiled(folder: Path, store: StoreSettings, profile: str) -> str:
+    """Write settings that may be served, with a profile; gives their path."""
+    path = Path(config(folder, store))
+    keys = "".join(f'{name} = "{token_hex(32)}"\n' for name in ("content_key", "id_keys"))
+    path.write_text(f'profile = "{profile}"\nanonymous = true\nport = {free_port()}\n{keys}{path.read_text()}')
+    return str(path)
+
+
+def test_production_does_not_start_over_a_weak_store(tmp_path: Path, weak: StoreSettings) -> None:
+    """What lets strangers write or read is told before anybody is served, with the way to accept it by name."""
+    # when
+    outcome = run("serve", "--config", profiled(tmp_path, weak, "production"))
+
+    # then
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith(
+        "attachment-gateway: serve refuses: the store fails the check 'unsigned trailers'"
+    )
+    assert "name the check in `accepted_weaknesses` of [store]" in outcome.stderr
+
+
+def test_production_starts_over_a_weakness_that_is_accepted(tmp_path: Path, weak: StoreSettings) -> None:
+    """An operator who has a proxy of his own, or no other store, says so by name."""
+    # given
+    accepting = msgspec.structs.replace(weak, accepted_weaknesses=("unsigned trailers",))
+
+    # when
+    with started("serve", "--config", profiled(tmp_path, accepting, "production"), until="serving") as gateway:
+        status = gateway.stop()
+
+    # then
+    assert status == 0
+
+
+def test_elsewhere_a_weak_store_is_told(tmp_path: Path, weak: StoreSettings) -> None:
+    """Who develops is warned of what production would refuse, and is not kept waiting for that."""
+    # given
+    path = Path(profiled(tmp_path, weak, "development"))
+
+    # when
+    warnings = store_warnings(load_settings(path, {}))
+    with started("serve", "--config", str(path), until="serving") as gateway:
+        status = gateway.stop()
+
+    # then
+    assert [line.partition(" of doctor")[0] for line in warnings] == [
+        "the store fails the check 'unsigned trailers'"
+    ]
+    assert status == 0
+
+
+def test_a_store_that_is_away_keeps_nothing_from_starting(
+    tmp_path: Path, store_settings: StoreSettings
+) -> None:
+    """What needs no store goes on without one, and uploads tell by themselves that it is away."""
+    # given
+    address = f"http://127.0.0.1:{free_port()}"
+    away = msgspec.structs.replace(store_settings, endpoint=address, public_endpoint=address)
+
+    # when
+    with started("serve", "--config", profiled(tmp_path, away, "production"), until="serving") as gateway:
+        status = gateway.stop()
+
+    # then
+    assert status == 0

@@ -14,11 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.exposure import why_not_served
 from gateway.sandbox.compose import make_secrets
 from gateway.sandbox.leashed import leashed, tail
 from gateway.sandbox.store import PORTS
 from gateway.sandbox.world import SERVERS, make_sources
-from gateway.settings import load_settings
+from gateway.settings import Settings, load_settings
 from tests.containers import DOCKER, ROOT, Builder, command, services, stages
 from tests.programs import free_port, is_listening
 from tests.uploads import postgres
@@ -137,7 +138,7 @@ def test_secrets_are_made_once_and_apart(tmp_path: Path) -> None:
 
 
 def test_settings_name_the_systems_that_are_served(tmp_path: Path) -> None:
-    """Addresses and credentials of the five sources are those of the sandbox, and the gateway is guarded."""
+    """Addresses and credentials of the five sources are those of the sandbox, and the demo asks nobody who he is."""
     # given
     make_secrets(tmp_path)
     path = tmp_path / "gateway.toml"
@@ -148,8 +149,9 @@ def test_settings_name_the_systems_that_are_served(tmp_path: Path) -> None:
     settings = load_settings(path, {})
 
     # then
-    assert settings.sources == make_sources({**origins, "S3 store": "http://store.localhost:8333"})
-    assert (settings.host, settings.guarded) == ("0.0.0.0", True)  # noqa: S104 - within a container
+    sources = make_sources({**origins, "S3 store": "http://store.localhost:8333"})
+    assert settings.sources == Settings(profile="demo", sources=sources).sources
+    assert (settings.host, settings.anonymous, why_not_served(settings)) == ("0.0.0.0", True, None)  # noqa: S104 - within a container
 
 
 # What the images run

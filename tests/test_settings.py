@@ -8,6 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from gateway.domain.secret import Secret
+from gateway.identifiers import DEVELOPMENT_KEYS
 from gateway.settings import Settings, SettingsError, is_loopback, load_settings
 from gateway.toml_lines import find_lines
 from gateway.upstreams.decisiv import DecisivSettings
@@ -16,7 +17,18 @@ from gateway.upstreams.maarch import MaarchSettings
 from gateway.upstreams.registry import KINDS
 
 EXAMPLE = Path(__file__).parent / "data" / "gateway.example.toml"
-SECRETS = ("CONTENT_KEY", "ARRHES_KEY", "DIRECTMAIL_SECRET", "ESPO_KEY", "ESPO_SECRET", "MAARCH_PASSWORD")
+ID_KEYS_FORM = (
+    "'id_keys' must be one key or several different ones, each of 64 or 128 hex digits or the same in base64"
+)
+SECRETS = (
+    "CONTENT_KEY",
+    "ID_KEYS",
+    "ARRHES_KEY",
+    "DIRECTMAIL_SECRET",
+    "ESPO_KEY",
+    "ESPO_SECRET",
+    "MAARCH_PASSWORD",
+)
 KEY = "0123456789abcdef" * 4
 PASSWORD = "hunter2-which-nobody-may-see"
 MAARCH = f"""[[sources]]
@@ -60,7 +72,7 @@ def test_example_loads(tmp_path: Path) -> None:
     copy.write_text(EXAMPLE.read_text("utf-8"), "utf-8")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "decisiv").write_text("from a file\n")
-    environ = {name: f"from {name}" for name in SECRETS} | {"CONTENT_KEY": KEY}
+    environ = {name: f"from {name}" for name in SECRETS} | {"CONTENT_KEY": KEY, "ID_KEYS": KEY}
 
     # when
     settings = load_settings(copy, environ)
@@ -117,11 +129,12 @@ def test_environment_overrides_the_file(file: Path) -> None:
         ATTACHMENT_GATEWAY_DEADLINE="2.5",
         ATTACHMENT_GATEWAY_PROFILE="production",
         ATTACHMENT_GATEWAY_CONTENT_KEY_FILE=str(secret),
+        ATTACHMENT_GATEWAY_ID_KEYS_FILE=str(secret),
     )
 
     # then
     assert (settings.port, settings.deadline, settings.profile) == (9000, 2.5, "production")
-    assert settings.content_key == Secret(KEY)
+    assert (settings.content_key, settings.id_keys) == (Secret(KEY), Secret(KEY))
     assert settings.public_url == "http://127.0.0.1:9000"
 
 
@@ -244,6 +257,22 @@ MISTAKES = {
     "production without content key": (
         f'port = 1\nprofile = "production"\n{MAARCH}',
         "gateway.toml:2: `profile` production needs the key `content_key`",
+    ),
+    "production without keys of identifiers": (
+        f'port = 1\nprofile = "production"\ncontent_key = "{KEY}"\n{MAARCH}',
+        "gateway.toml:2: `profile` production needs the key `id_keys`",
+    ),
+    "production with the keys of development": (
+        f'profile = "production"\ncontent_key = "{KEY}"\nid_keys = "{KEY} {DEVELOPMENT_KEYS[0].hex()}"\n{MAARCH}',
+        "gateway.toml:3: `id_keys` are those of development, which everybody knows",
+    ),
+    "short key of identifiers": (
+        f'id_keys = "{KEY},abcd"\n{MAARCH}',
+        f"gateway.toml:1: {ID_KEYS_FORM}",
+    ),
+    "same key of identifiers twice": (
+        f'id_keys = "{KEY} {KEY}"\n{MAARCH}',
+        f"gateway.toml:1: {ID_KEYS_FORM}",
     ),
     "no TOML": (
         f"{MAARCH}port 1\n",

@@ -16,6 +16,7 @@ from gateway.sandbox.store import BUCKET, Store
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.sandbox.world import SERVERS, STORE, make_apps, make_sources
 from gateway.settings import Settings
+from gateway.web.wire import BoundedProtocol
 
 PATIENCE = 30.0
 """Seconds that a test waits for an answer; the gateway's own deadline is far shorter."""
@@ -80,11 +81,13 @@ def running_world(store: Store | None = None, **settings: Any) -> Iterator[World
         stores = {} if store is None else {STORE: store.url}
         sources = tuple(_changed(source, changes) for source in make_sources({**origins, **stores}))
         folder = stack.enter_context(TemporaryDirectory(prefix="gateway-"))
-        settings = {"journal": Secret(f"sqlite:///{folder}/journal.db"), **settings}
+        settings = {"profile": "demo", "journal": Secret(f"sqlite:///{folder}/journal.db"), **settings}
         staging = None if store is None else store.settings(BUCKET)
-        door = Door(create_app(Settings(profile="demo", sources=sources, store=staging, **settings)))
+        door = Door(create_app(Settings(sources=sources, store=staging, **settings)))
         client = stack.enter_context(httpx.Client(timeout=PATIENCE))
-        yield World(stack.enter_context(in_thread(door, lifespan="on")), upstreams, client, door)
+        yield World(
+            stack.enter_context(in_thread(door, lifespan="on", http=BoundedProtocol)), upstreams, client, door
+        )
 
 
 def _changed(source: Any, changes: Mapping[str, Any]) -> Any:

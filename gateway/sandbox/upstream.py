@@ -4,8 +4,10 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOGGED_REQUESTS = 20_000
@@ -71,7 +73,8 @@ class SandboxUpstream:
         self.requests.append(request)
         self.running += 1
         try:
-            await self._answer(request, scope, receive, send)
+            with suppress(ClientDisconnect):  # a client that has hung up hears no answer, and is no defect
+                await self._answer(request, scope, receive, send)
         finally:
             self.running -= 1
 

@@ -34,10 +34,15 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
+from gateway.transport.networks import RefusedAddressError, guarded_socket
 
 USER_AGENT = "attachment-gateway"
 CHUNK = 64 * 1024
 """Bytes that a streamed body is read by, and the most that a header of an answer may have."""
+
+SMALL = 1024 * 1024
+"""Bytes that a body may decompress to from however few; a longer one is at most ``RATIO`` times what was sent."""
+RATIO = 100
 
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: fewer than the five after which Apache and Node hang up unasked."""
@@ -103,12 +108,18 @@ class Exchange:
     It never follows redirects, sends nothing twice, keeps no cookies and takes no proxy from the environment. Raises
     Unavailable, DeadlineExceeded, BadResponse or BadInput, all with the name of the source, and whatever a streamed
     body raises itself. Connections belong to the event loop of the first request.
+
+    ``private`` is None where the operator chose the host. Where the source did, it says whether private addresses may
+    be connected to; a connection to one that may not raises BadResponse.
     """
 
-    def __init__(self, source: str, limits: Limits, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, source: str, limits: Limits, *, tls: ssl.SSLContext | None = None, private: bool | None = None
+    ) -> None:
         self.source = source
         self.limits = limits
         self._tls = tls
+        self._private = private
         self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout, sock_read=limits.try_timeout)
         self._patient = ClientTimeout(None, sock_connect=limits.connect_timeout)
         self._quick: ClientSession | None = None
@@ -183,13 +194,19 @@ class Exchange:
                 size += len(chunk)
                 if size > self.limits.max_body:
                     raise self._too_long()
+                if size > SMALL:
+                    self._check_ratio(answer, size)
         finally:
             answer.close()  # the connection, unless the whole answer is there
         return Response(answer.status, _headers(answer.headers), b"".join(chunks))
 
     async def _pieces(self, answer: ClientResponse) -> AsyncIterator[bytes]:
+        size = 0
         try:
             async for chunk in answer.content.iter_chunked(CHUNK):
+                size += len(chunk)
+                if size > SMALL:
+                    self._check_ratio(answer, size)
                 yield chunk
         except (ClientError, OSError) as exc:
             raise self._translated(exc) from None
@@ -206,6 +223,7 @@ class Exchange:
             ssl=self._tls or _usual_tls(),
             resolver=_Resolver(self.limits.connect_timeout),
             keepalive_timeout=KEEP_ALIVE,
+            socket_factory=None if self._private is None else guarded_socket(private=self._private),
         )
         return ClientSession(
             connector=pool,
@@ -219,6 +237,9 @@ class Exchange:
 
     def _translated(self, exc: Exception) -> GatewayError:
         """Name an error of the library, without its words: they quote addresses, headers and answers."""
+        if isinstance(getattr(exc, "os_error", None), RefusedAddressError):
+            message = "The source points at an address that is refused (setting `private_links`)."
+            return BadResponse(message, source=self.source)
         if isinstance(exc, TimeoutError) or isinstance(getattr(exc, "os_error", None), TimeoutError):
             return DeadlineExceeded("The source did not answer in time.", source=self.source)
         if isinstance(exc.__cause__, ContentEncodingError):
@@ -226,6 +247,11 @@ class Exchange:
         if isinstance(exc, ClientPayloadError | ClientResponseError | _BrokenOffError):
             return Unavailable("The source broke off its answer.", source=self.source)
         return self._unreachable()
+
+    def _check_ratio(self, answer: ClientResponse, size: int) -> None:
+        """Stop a body that a few compressed bytes blow up; the library decompresses it piece by piece."""
+        if size > RATIO * answer.content.total_raw_bytes:
+            raise BadResponse("The source sent a body that decompresses to far too much.", source=self.source)
 
     def _unreachable(self) -> Unavailable:
         return Unavailable("The source cannot be reached.", source=self.source)

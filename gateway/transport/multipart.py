@@ -5,6 +5,8 @@ import secrets
 
 BREAKERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """What no text may hold that stands in a header or in XML: controls, line breaks, and what is no character."""
+TURNERS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of the letters that follow, so that `fdp.exe` reads as `exe.pdf`."""
 LOOKS_ESCAPED = re.compile("%(22|0d|0a)", re.IGNORECASE)
 """What servers take for a quote or a line break that a browser escaped, so that it would not come back the same."""
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}", re.IGNORECASE)
@@ -21,10 +23,11 @@ def is_sendable(name: str) -> bool:
     """Tell whether a file's name comes back the same from a ``filename`` parameter.
 
     Servers cut paths off, and undo what browsers escape (the HTML standard's ``multipart/form-data``), so a name
-    with a slash, a backslash or such an escape would come back as another one.
+    with a slash, a backslash or such an escape would come back as another one. One that turns the direction of its
+    letters comes back the same, and reads as another one.
     """
-    breaks = "/" in name or "\\" in name or BREAKERS.search(name) or LOOKS_ESCAPED.search(name)
-    return bool(name.strip()) and not breaks
+    turns = BREAKERS.search(name) or TURNERS.search(name) or LOOKS_ESCAPED.search(name)
+    return bool(name.strip()) and not ("/" in name or "\\" in name or turns)
 
 
 def plain_media_type(text: str) -> str:

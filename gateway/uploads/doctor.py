@@ -49,24 +49,39 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question to the store: ``ask`` gives a sentence about the weakness it finds, or None."""
+    """A question to the store: ``ask`` gives a sentence about the weakness it finds, or None.
+
+    ``grave`` is one whose weakness lets strangers read, write or replace what they may not; what the others find
+    costs comfort, or is made up for by what finalizing verifies.
+    """
 
     name: str
     fine: str
     ask: Callable[[Bench], Awaitable[str | None]]
+    grave: bool = False
 
 
 FIRST = Check("works", "An upload through a signed URL arrives, can be read and be removed.", works)
 CHECKS = (
-    Check("signatures", "A URL of which anything was changed is refused.", signatures),
-    Check("expiry", "A URL is refused after its end.", expiry),
+    Check("signatures", "A URL of which anything was changed is refused.", signatures, grave=True),
+    Check("expiry", "A URL is refused after its end.", expiry, grave=True),
     Check("exact bytes", "Other bytes, lengths and types than the signed ones are refused.", exact_bytes),
     Check("once", "A URL works once.", once),
     Check("forms", "A POST form takes the signed key, type and sizes only.", forms),
-    Check("copy source", "An unsigned copy source on a URL is refused.", copies),
-    Check("unsigned trailers", "A body with an unsigned trailer and no valid signature is refused.", trailers),
+    Check("copy source", "An unsigned copy source on a URL is refused.", copies, grave=True),
+    Check(
+        "unsigned trailers",
+        "A body with an unsigned trailer and no valid signature is refused.",
+        trailers,
+        grave=True,
+    ),
     Check("swapped objects", "Reading by an ETag that is no more is refused.", swaps),
-    Check("split keys", "The signer's key can neither read, nor list, nor write elsewhere.", split_keys),
+    Check(
+        "split keys",
+        "The signer's key can neither read, nor list, nor write elsewhere.",
+        split_keys,
+        grave=True,
+    ),
     Check("cors", "The configured pages may upload and read ETag and Location.", cross_origin),
     Check("clock", "The store's clock is right.", clock),
 )
@@ -79,6 +94,17 @@ async def examine(settings: StoreSettings, checks: Sequence[Check] = CHECKS) -> 
         if first.verdict is not Verdict.OK:
             return [first]
         return [first, *[await _made(check, bench) for check in checks]]
+
+
+async def dangers(settings: StoreSettings) -> list[Finding]:
+    """Find the grave weaknesses of a store that its settings do not accept; about fifteen requests.
+
+    A store that cannot be asked has none: uploads tell so by themselves, and what needs no store goes on.
+    """
+    grave = [check for check in CHECKS if check.grave and check.name not in settings.accepted_weaknesses]
+    names = {check.name for check in grave}
+    found = await examine(settings, grave) if grave else []
+    return [one for one in found if one.check in names and one.verdict is Verdict.WEAKNESS]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.errors import StorageUnavailable
 from gateway.uploads.tables import idempotency
@@ -81,29 +80,25 @@ class Mismatch:
 Begun = New | Replay | InProgress | Mismatch
 
 
-async def begin(
-    connection: AsyncConnection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta
-) -> Begun:
+def begin(connection: Connection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta) -> Begun:
     """Enter a key, or tell what became of it; of any number at once, one gets New."""
     for _ in range(TRIES):
-        if await _enter(connection, key, request_hash, now, lease):
+        if _enter(connection, key, request_hash, now, lease):
             return New(key, 1, resumed=False)
-        begun = await _look(connection, key, request_hash, now, lease)
+        begun = _look(connection, key, request_hash, now, lease)
         if begun is not None:
             return begun
     raise StorageUnavailable("The journal is busy.")
 
 
-async def _enter(
-    connection: AsyncConnection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta
-) -> bool:
+def _enter(connection: Connection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta) -> bool:
     values = {**key.values(), "fence": 1, **_begun(request_hash, now, lease)}
     entry: sqlite.Insert | postgresql.Insert
     if connection.dialect.name == "sqlite":
         entry = sqlite.insert(idempotency).values(values).on_conflict_do_nothing()
     else:
         entry = postgresql.insert(idempotency).values(values).on_conflict_do_nothing()
-    return (await connection.execute(entry.returning(idempotency.c.fence))).first() is not None
+    return connection.execute(entry.returning(idempotency.c.fence)).first() is not None
 
 
 def _begun(request_hash: str, now: datetime, lease: timedelta) -> dict[str, Any]:
@@ -116,50 +111,50 @@ def _begun(request_hash: str, now: datetime, lease: timedelta) -> dict[str, Any]
     }
 
 
-async def _look(
-    connection: AsyncConnection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta
+def _look(
+    connection: Connection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta
 ) -> Begun | None:
     """Judge the entry that is there; None where it was forgotten in the meantime."""
-    entry = (await connection.execute(select(idempotency).where(key.matches()).with_for_update())).first()
+    entry = connection.execute(select(idempotency).where(key.matches()).with_for_update()).first()
     if entry is None:
         return None
     if entry.created_at + LIFETIME <= now and not (entry.state == WORKING and entry.lease_until > now):
-        return await _restart(connection, key, entry.fence + 1, _begun(request_hash, now, lease), resumed=False)
+        return _restart(connection, key, entry.fence + 1, _begun(request_hash, now, lease), resumed=False)
     if entry.request_hash != request_hash:
         return Mismatch()
     if entry.state == DONE:
         return Replay(entry.answer)
     if entry.lease_until > now:
         return InProgress((entry.lease_until - now).total_seconds())
-    return await _restart(connection, key, entry.fence + 1, {"lease_until": now + lease}, resumed=True)
+    return _restart(connection, key, entry.fence + 1, {"lease_until": now + lease}, resumed=True)
 
 
-async def _restart(
-    connection: AsyncConnection, key: RequestKey, fence: int, changes: dict[str, Any], *, resumed: bool
+def _restart(
+    connection: Connection, key: RequestKey, fence: int, changes: dict[str, Any], *, resumed: bool
 ) -> New:
-    await connection.execute(update(idempotency).where(key.matches()).values(fence=fence, **changes))
+    connection.execute(update(idempotency).where(key.matches()).values(fence=fence, **changes))
     return New(key, fence, resumed)
 
 
-async def extend(connection: AsyncConnection, entry: New, until: datetime) -> None:
+def extend(connection: Connection, entry: New, until: datetime) -> None:
     """Keep the entry from being taken over; raises StaleFence where it was."""
-    await _write(connection, entry, {"lease_until": until})
+    _write(connection, entry, {"lease_until": until})
 
 
-async def finish(connection: AsyncConnection, entry: New, answer: dict[str, Any]) -> None:
+def finish(connection: Connection, entry: New, answer: dict[str, Any]) -> None:
     """Keep the answer for those who ask again; raises StaleFence where the entry was taken over."""
-    await _write(connection, entry, {"state": DONE, "answer": answer})
+    _write(connection, entry, {"state": DONE, "answer": answer})
 
 
-async def _write(connection: AsyncConnection, entry: New, changes: dict[str, Any]) -> None:
-    written = await connection.execute(update(idempotency).where(_is_ours(entry)).values(changes))
+def _write(connection: Connection, entry: New, changes: dict[str, Any]) -> None:
+    written = connection.execute(update(idempotency).where(_is_ours(entry)).values(changes))
     if written.rowcount != 1:
         raise StaleFence("Somebody else has taken over the work of this key.")
 
 
-async def forget(connection: AsyncConnection, entry: New) -> None:
+def forget(connection: Connection, entry: New) -> None:
     """Remove an entry whose work had no effect, so that the key can be used again; another's is left alone."""
-    await connection.execute(delete(idempotency).where(_is_ours(entry)))
+    connection.execute(delete(idempotency).where(_is_ours(entry)))
 
 
 def _is_ours(entry: New) -> ColumnElement[bool]:
@@ -167,8 +162,8 @@ def _is_ours(entry: New) -> ColumnElement[bool]:
     return and_(entry.key.matches(), columns.fence == entry.fence, columns.state == WORKING)
 
 
-async def prune(connection: AsyncConnection, now: datetime) -> int:
+def prune(connection: Connection, now: datetime) -> int:
     """Remove the entries that nobody can ask for any more; gives their number."""
     columns = idempotency.c
     old = and_(columns.created_at <= now - LIFETIME, (columns.state == DONE) | (columns.lease_until <= now))
-    return (await connection.execute(delete(idempotency).where(old))).rowcount
+    return connection.execute(delete(idempotency).where(old)).rowcount

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
-from sqlalchemy import Column, ColumnElement, Update, and_, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Update, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.errors import Conflict, GatewayError, NotFound
 from gateway.transport.flight import SingleFlight
 from gateway.uploads import idempotency, migrations
-from gateway.uploads.database import Database
+from gateway.uploads.database import open_database
 from gateway.uploads.idempotency import Begun, New, RequestKey
 from gateway.uploads.tables import tickets
 from gateway.uploads.tickets import (
@@ -41,7 +40,7 @@ Clock = Callable[[], datetime]
 
 PATIENCE = 5.0
 """Seconds that a write waits for its turn in this process, and then for other processes."""
-KEY_LEASE = 60.0
+KEY_LEASE = 20.0
 """Seconds after which the work of an idempotency key may be taken over."""
 AT_ONCE = 500
 """How many values one statement compares with; databases bound that."""
@@ -55,7 +54,7 @@ class Journal:
     """
 
     def __init__(self, url: str, clock: Clock, patience: float = PATIENCE) -> None:
-        self._database = Database(url, patience)
+        self._database = open_database(url, patience)
         self._clock = clock
         self.flights: SingleFlight[dict[str, Any]] = SingleFlight()
         """Work of idempotency keys that this process does now: whoever asks for the same waits for it here."""
@@ -102,10 +101,15 @@ class Journal:
     async def stuck(self, now: datetime, limit: int) -> list[Ticket]:
         """List tickets whose work was begun and is not done by anybody: VERIFIED, SENDING, SENT with no live lease.
 
-        Those that were touched the longest ago come first, and a claim touches: one that fails each time doesn't
-        keep the others waiting.
+        So is a PENDING one whose owner's lease ran out: somebody said that its bytes are there, and died. Those that
+        were touched the longest ago come first, and a claim touches: one that fails each time doesn't keep the others
+        waiting.
         """
-        wanted = and_(tickets.c.state.in_(UNFINISHED), _is_free(now))
+        columns = tickets.c
+        abandoned = and_(
+            columns.state == TicketState.PENDING, columns.lease_owner.is_not(None), columns.expires_at > now
+        )
+        wanted = and_(or_(tickets.c.state.in_(UNFINISHED), abandoned), _is_free(now))
         return await self._select(wanted, tickets.c.updated_at, limit)
 
     async def expired(self, now: datetime, limit: int) -> list[Ticket]:
@@ -113,19 +117,21 @@ class Journal:
         wanted = and_(tickets.c.state == TicketState.PENDING, tickets.c.expires_at <= now, _is_free(now))
         return await self._select(wanted, tickets.c.expires_at, limit)
 
-    async def by_target(self, target: str, *, but: str = "") -> frozenset[str]:
-        """Give the results of all tickets of a target, except of the ticket ``but``: objects that are accounted for.
+    async def by_target(self, target: str, tenant: str, *, but: str = "") -> frozenset[str]:
+        """Give the results of a tenant's tickets of a target, except of the ticket ``but``: objects accounted for.
 
         Two tickets that look for theirs at the same moment are told apart by ``adopt`` alone.
         """
         columns = tickets.c
-        wanted = and_(columns.target == target, columns.id != but, columns.result.is_not(None))
+        here = and_(columns.target == target, columns.tenant == tenant)
+        wanted = and_(here, columns.id != but, columns.result.is_not(None))
         return frozenset(await self._column(columns.result, wanted))
 
     async def rivals(self, ticket: Ticket) -> list[Ticket]:
         """List the other SENDING and UNKNOWN tickets of the target: an object that fits may be theirs."""
         columns = tickets.c
-        wanted = and_(columns.target == ticket.target, columns.id != ticket.id, columns.state.in_(IN_DOUBT))
+        here = and_(columns.target == ticket.target, columns.tenant == ticket.tenant)
+        wanted = and_(here, columns.id != ticket.id, columns.state.in_(IN_DOUBT))
         return await self._select(wanted, columns.created_at)
 
     async def unreferenced(self, object_keys: Iterable[str]) -> frozenset[str]:
@@ -147,14 +153,14 @@ class Journal:
     ) -> list[Ticket]:
         query = select(tickets).where(wanted).order_by(order).limit(limit)
 
-        async def work(connection: AsyncConnection) -> list[Ticket]:
-            return [Ticket(**row) for row in (await connection.execute(query)).mappings()]
+        def work(connection: Connection) -> list[Ticket]:
+            return [Ticket(**row) for row in connection.execute(query).mappings()]
 
         return await self._database.read(work)
 
     async def _column(self, column: Column[Any], wanted: ColumnElement[bool]) -> Sequence[str]:
-        async def work(connection: AsyncConnection) -> Sequence[str]:
-            return (await connection.scalars(select(column).where(wanted))).all()
+        def work(connection: Connection) -> Sequence[str]:
+            return connection.scalars(select(column).where(wanted)).all()
 
         return await self._database.read(work)
 
@@ -166,14 +172,15 @@ class Journal:
             return
         rows = [_values(ticket) for ticket in new]
         try:
-            await self._database.write(lambda connection: connection.execute(insert(tickets), rows))
+            await self._database.write(lambda connection: connection.execute(insert(tickets), rows).rowcount)
         except IntegrityError as exc:
             raise Conflict("There is such an upload already.") from exc
 
-    async def claim(self, ticket_id: str, owner: str, lease_seconds: float) -> Ticket:
+    async def claim(self, ticket_id: str, owner: str | None, lease_seconds: float) -> Ticket:
         """Take a ticket for so many seconds and give it with a new fence, which outdates all others.
 
-        ``owner`` names the worker for those who read the journal; it gives no right, not even to claim again.
+        ``owner`` names who works to bring it to its end, for those who take up his work; it gives no right, not even
+        to claim again. Who claims for anything else names nobody.
         Raises LeaseHeld with ``retry_after`` while somebody works on it, and NotFound.
         """
         now = self._clock()
@@ -188,10 +195,10 @@ class Journal:
             )
         )
 
-        async def work(connection: AsyncConnection) -> Ticket:
-            taken = await _update(connection, taking)
+        def work(connection: Connection) -> Ticket:
+            taken = _update(connection, taking)
             if taken is None:
-                raise await _refusal(connection, ticket_id, now)
+                raise _refusal(connection, ticket_id, now)
             return taken
 
         return await self._database.write(work)
@@ -203,7 +210,7 @@ class Journal:
     async def release(self, ticket: Ticket) -> None:
         """Give the ticket back; one that was taken over meanwhile is left alone."""
         giving = update(tickets).where(_is_ours(ticket)).values(lease_owner=None, lease_until=None)
-        await self._database.write(lambda connection: connection.execute(giving))
+        await self._database.write(lambda connection: connection.execute(giving).rowcount)
 
     async def advance(self, ticket: Ticket, to: TicketState, **changes: Unpack[Changes]) -> Ticket:
         """Take one step of ``tickets.TRANSITIONS`` and give the ticket as it is then.
@@ -224,17 +231,17 @@ class Journal:
         columns = tickets.c
         seekers = (
             select(columns.id, columns.result)
-            .where(columns.target == ticket.target)
+            .where(columns.target == ticket.target, columns.tenant == ticket.tenant)
             .where(or_(columns.state.in_(IN_DOUBT), columns.result == result))
             .order_by(columns.id)
             .with_for_update()
         )
 
-        async def work(connection: AsyncConnection) -> Ticket:
-            for other in await connection.execute(seekers):
+        def work(connection: Connection) -> Ticket:
+            for other in connection.execute(seekers):
                 if other.result == result and other.id != ticket.id:
                     raise AlreadyTaken("The object that was found belongs to another upload.")
-            return await _write(connection, ticket, written, columns.state == ticket.state)
+            return _write(connection, ticket, written, columns.state == ticket.state)
 
         return await self._database.write(work)
 
@@ -242,10 +249,10 @@ class Journal:
         """Add to what the adapter remembers, before it takes its next step; values are JSON. Raises StaleFence."""
         held = select(tickets.c.notes).where(_is_ours(ticket)).with_for_update()
 
-        async def work(connection: AsyncConnection) -> Ticket:
-            before = await connection.scalar(held) or {}
+        def work(connection: Connection) -> Ticket:
+            before = connection.scalar(held) or {}
             written = {"notes": {**before, **notes}, "updated_at": self._clock()}
-            return await _write(connection, ticket, written)
+            return _write(connection, ticket, written)
 
         return await self._database.write(work)
 
@@ -262,7 +269,7 @@ class Journal:
         ended = and_(columns.state.in_(RESTING - IN_DOUBT), columns.updated_at < before)
         some = select(columns.id).where(ended).order_by(columns.updated_at).limit(limit)
         dropping = delete(tickets).where(columns.id.in_(some))
-        return (await self._database.write(lambda connection: connection.execute(dropping))).rowcount
+        return await self._database.write(lambda connection: connection.execute(dropping).rowcount)
 
     async def _write(self, ticket: Ticket, values: dict[str, Any], *conditions: ColumnElement[bool]) -> Ticket:
         return await self._database.write(lambda connection: _write(connection, ticket, values, *conditions))
@@ -323,22 +330,22 @@ def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
     return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
 
 
-async def _update(connection: AsyncConnection, statement: Update) -> Ticket | None:
-    row = (await connection.execute(statement.returning(*tickets.c))).mappings().first()
+def _update(connection: Connection, statement: Update) -> Ticket | None:
+    row = connection.execute(statement.returning(*tickets.c)).mappings().first()
     return None if row is None else Ticket(**row)
 
 
-async def _write(
-    connection: AsyncConnection, ticket: Ticket, values: dict[str, Any], *conditions: ColumnElement[bool]
+def _write(
+    connection: Connection, ticket: Ticket, values: dict[str, Any], *conditions: ColumnElement[bool]
 ) -> Ticket:
-    written = await _update(connection, update(tickets).where(_is_ours(ticket), *conditions).values(values))
+    written = _update(connection, update(tickets).where(_is_ours(ticket), *conditions).values(values))
     if written is None:
         raise StaleFence("Somebody else has taken this upload over, or it has moved on.")
     return written
 
 
-async def _refusal(connection: AsyncConnection, ticket_id: str, now: datetime) -> GatewayError:
-    row = (await connection.execute(select(tickets.c.lease_until).where(tickets.c.id == ticket_id))).first()
+def _refusal(connection: Connection, ticket_id: str, now: datetime) -> GatewayError:
+    row = connection.execute(select(tickets.c.lease_until).where(tickets.c.id == ticket_id)).first()
     if row is None:
         return NotFound("There is no such upload, or it may not be seen.")
     until = row.lease_until or now  # given back between the two statements

@@ -4,11 +4,10 @@ Each is plain SQL that SQLite and PostgreSQL read alike, and runs in one transac
 process that dies in the middle leaves the version before. ``tables`` says what the newest looks like.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, insert, select, text
 
 from gateway.domain.errors import StorageUnavailable
 from gateway.uploads.tables import schema_version
@@ -16,7 +15,7 @@ from gateway.uploads.tables import schema_version
 ADVISORY_LOCK = 0x6174_7467
 """Any number that no other program takes for a lock of PostgreSQL in the same database."""
 
-Migration = Callable[[AsyncConnection], Awaitable[None]]
+Migration = Callable[[Connection], None]
 
 
 class JournalTooNew(StorageUnavailable):
@@ -25,7 +24,7 @@ class JournalTooNew(StorageUnavailable):
     retryable = False
 
 
-async def _first(connection: AsyncConnection) -> None:
+def _first(connection: Connection) -> None:
     for statement in (
         """
         CREATE TABLE tickets (
@@ -80,31 +79,37 @@ async def _first(connection: AsyncConnection) -> None:
         """,
         "CREATE INDEX idempotency_by_age ON idempotency (created_at)",
     ):
-        await connection.execute(text(statement))
+        connection.execute(text(statement))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first,)
+def _second(connection: Connection) -> None:
+    """Give what was written before there were tenants to the one that there is where none is configured."""
+    for table in ("tickets", "idempotency"):
+        connection.execute(text(f"UPDATE {table} SET tenant = 'default' WHERE tenant = ''"))  # noqa: S608 - ours
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _second)
 NEWEST = len(MIGRATIONS)
 
 
-async def migrate(connection: AsyncConnection, now: datetime) -> int:
+def migrate(connection: Connection, now: datetime) -> int:
     """Bring the schema to the newest version inside of a write transaction; gives the number of versions added.
 
     The first of several processes does it while the others wait: SQLite's write lock sees to that, and on PostgreSQL
     a lock of our own. Raises JournalTooNew, and changes nothing, for a version that this gateway does not know.
     """
     if connection.dialect.name == "postgresql":
-        await connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-    await connection.execute(
+        connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+    connection.execute(
         text(
             "CREATE TABLE IF NOT EXISTS schema_version"
             " (version INTEGER PRIMARY KEY, applied_at TIMESTAMP WITH TIME ZONE NOT NULL)"
         )
     )
-    at = await connection.scalar(select(func.coalesce(func.max(schema_version.c.version), 0))) or 0
+    at = connection.scalar(select(func.coalesce(func.max(schema_version.c.version), 0))) or 0
     if at > NEWEST:
         raise JournalTooNew(f"The journal has schema {at}, and this gateway knows {NEWEST} at most: update it.")
     for version, migration in enumerate(MIGRATIONS[at:], start=at + 1):
-        await migration(connection)
-        await connection.execute(insert(schema_version).values(version=version, applied_at=now))
+        migration(connection)
+        connection.execute(insert(schema_version).values(version=version, applied_at=now))
     return NEWEST - at

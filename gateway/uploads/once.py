@@ -13,8 +13,8 @@ from gateway.uploads.journal import KEY_LEASE, Journal
 from gateway.uploads.tickets import LeaseHeld, StaleFence
 
 LONGEST_KEY = 255
-LOOK_EVERY = 0.05
-"""Seconds between two looks at work that another request does."""
+FIRST_LOOK, LONGEST_LOOK = 0.05, 0.4
+"""Seconds between two looks at work that another process does; they grow from the first to the longest."""
 
 Answer = dict[str, Any]
 Work = Callable[[bool], Awaitable[Answer]]
@@ -63,6 +63,7 @@ async def _first(journal: Journal, key: RequestKey, digest: str, work: Work, sec
 
 
 async def _begin(journal: Journal, key: RequestKey, digest: str, until: float) -> New | Replay:
+    pause = FIRST_LOOK
     while True:
         begun = await journal.begin(key, digest)
         if isinstance(begun, Mismatch):
@@ -71,7 +72,8 @@ async def _begin(journal: Journal, key: RequestKey, digest: str, until: float) -
             return begun
         if time.monotonic() >= until:
             raise _still_working()
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_LOOK)
 
 
 def _still_working() -> LeaseHeld:

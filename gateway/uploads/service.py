@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -44,12 +45,12 @@ from gateway.uploads.tickets import (
     UploadMethod,
     new_ticket,
 )
-from gateway.uploads.transfer import Patience, Transfer
-from gateway.upstreams.base import Adapter, SupportsUpload
+from gateway.uploads.transfer import Patience, Transfer, without_doubts
+from gateway.upstreams.base import Adapter, SupportsUpload, needs_its_user
 
 log = logging.getLogger(__name__)
 
-LEASE = 15.0
+LEASE = 10.0
 """Seconds after which the work of a dead worker is taken over."""
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.4
 """Seconds between two looks at a ticket that another worker drives; they grow from the first to the longest."""
@@ -57,6 +58,8 @@ LIFETIME = timedelta(hours=24)
 """How long the bytes may take to arrive, and a failed upload may be tried again."""
 SIGNED_AT_ONCE = 100
 """Parts whose targets one answer holds; more are signed on demand."""
+AT_WORK = 32
+"""Uploads to one source of a tenant that a process works on at once; more wait without a lease."""
 _S = TicketState
 
 
@@ -93,7 +96,7 @@ class UploadService:
         self,
         journal: Journal,
         store: StagingStore,
-        sources: Mapping[str, Adapter],
+        sources_of: Callable[[str], Mapping[str, Adapter]],
         *,
         patience: Patience | None = None,
         lease: float = LEASE,
@@ -102,11 +105,14 @@ class UploadService:
         self.journal = journal
         self.store = store
         self.now = now
-        self._sources = sources
-        self._transfer = Transfer(journal, store, sources, patience or Patience(), now)
+        self._sources_of = sources_of
+        self._transfer = Transfer(journal, store, sources_of, patience or Patience(), now)
         self._lease = lease
         self._owner = uuid4().hex
         self._workers: dict[str, asyncio.Task[Ticket]] = {}
+        self._places: defaultdict[tuple[str, str], asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(AT_WORK)
+        )
 
     # Preparing
 
@@ -119,10 +125,14 @@ class UploadService:
         return [self.staged(found) if isinstance(found, Ticket) else found for found in outcomes]
 
     def staged(self, ticket: Ticket) -> StagedUpload:
-        """Give a ticket with its signed targets: the same each time, since they are signed as of its creation."""
-        settings, now = self.store.settings, ticket.created_at
+        """Give a ticket with its signed targets, while bytes are waited for.
+
+        They are the same for all who ask within half of a target's life, and then signed anew, so that a target that
+        was just given out lives for the other half at least.
+        """
+        settings, now = self.store.settings, self._signed_at(ticket)
         key, media_type = ticket.object_key, ticket.media_type
-        if ticket.state is not _S.PENDING:
+        if ticket.state is not _S.PENDING or ticket.expires_at <= self.now():
             return StagedUpload(ticket)
         if ticket.method is UploadMethod.PUT:
             target = put_target(
@@ -135,6 +145,10 @@ class UploadService:
             return StagedUpload(ticket, [target])
         numbers = range(1, len(part_lengths(ticket.size, part_size(ticket.size))) + 1)
         return StagedUpload(ticket, self._parts(ticket, numbers[:SIGNED_AT_ONCE], now), part_size(ticket.size))
+
+    def _signed_at(self, ticket: Ticket) -> datetime:
+        half = timedelta(seconds=self.store.settings.expires) / 2
+        return ticket.created_at + max(0, (self.now() - ticket.created_at) // half) * half
 
     async def sign_parts(
         self, ticket_id: str, tenant: str, numbers: Sequence[int]
@@ -159,7 +173,7 @@ class UploadService:
 
     async def _prepared(self, new: NewUpload, principal: str, tenant: str) -> Ticket | GatewayError:
         try:
-            self._check(new)
+            self._check(new, tenant)
             key = self.store.new_key(tenant)
             in_parts = new.method is UploadMethod.MULTIPART
             multipart = await self.store.create_multipart(key, new.media_type) if in_parts else None
@@ -168,7 +182,7 @@ class UploadService:
         return new_ticket(
             principal=principal,
             tenant=tenant,
-            target=new.target.to_id(),
+            target=new.target.to_text(),
             options=dict(new.options),
             name=new.name,
             media_type=new.media_type,
@@ -182,12 +196,12 @@ class UploadService:
             lifetime=LIFETIME,
         )
 
-    def _check(self, new: NewUpload) -> None:
+    def _check(self, new: NewUpload, tenant: str) -> None:
         """Refuse what cannot succeed before a URL is issued."""
-        adapter = self._sources.get(new.target.source)
+        adapter = self._sources_of(tenant).get(new.target.source)
         if adapter is None:
             raise UnknownSource(f"There is no source named {new.target.source!r}.")
-        if not isinstance(adapter, SupportsUpload):
+        if not isinstance(adapter, SupportsUpload) or needs_its_user(adapter):
             raise Unsupported("This source takes no uploads.", source=new.target.source)
         check_name(new.name)
         adapter.check(
@@ -217,25 +231,26 @@ class UploadService:
         ticket = await self.journal.get(ticket_id, tenant)
         if ticket.state in RESTING and not ticket.may_be_retried:
             return ticket
-        worker = self._workers.get(ticket_id) or self._work_on(ticket_id, tenant, parts)
+        worker = self._workers.get(ticket_id) or self._work_on(ticket, parts)
         done, _ = await asyncio.wait([worker], timeout=seconds)
         return worker.result() if done else await self.journal.get(ticket_id, tenant)
 
-    def _work_on(self, ticket_id: str, tenant: str, parts: Sequence[StoredPart] = ()) -> asyncio.Task[Ticket]:
-        worker = asyncio.create_task(self._carry(ticket_id, tenant, parts))
-        self._workers[ticket_id] = worker
-        worker.add_done_callback(lambda _: self._workers.pop(ticket_id, None))
-        worker.add_done_callback(_look_at)
+    def _work_on(self, ticket: Ticket, parts: Sequence[StoredPart] = ()) -> asyncio.Task[Ticket]:
+        worker = asyncio.create_task(self._carry(ticket, parts))
+        self._workers[ticket.id] = worker
+        worker.add_done_callback(lambda _: self._workers.pop(ticket.id, None))
+        worker.add_done_callback(_tell_failure)
         return worker
 
-    async def _carry(self, ticket_id: str, tenant: str, parts: Sequence[StoredPart]) -> Ticket:
+    async def _carry(self, ticket: Ticket, parts: Sequence[StoredPart]) -> Ticket:
         """Claim a ticket and drive it, or wait for the worker that has it."""
+        place = self._places[ticket.tenant, Ref.from_text(ticket.target).source]
         while True:
             try:
-                async with self._claimed(ticket_id) as ticket:
-                    return await self._drive(ticket, parts)
+                async with place, self._claimed(ticket.id, self._owner) as claimed:
+                    return await self._drive(claimed, parts)
             except (LeaseHeld, StaleFence):
-                ticket = await self._left(ticket_id, tenant)
+                ticket = await self._left(ticket.id, ticket.tenant)
                 if ticket.state in RESTING:
                     return ticket
 
@@ -250,13 +265,13 @@ class UploadService:
             pause = min(2 * pause, LONGEST_LOOK)
 
     @asynccontextmanager
-    async def _claimed(self, ticket_id: str) -> AsyncIterator[Ticket]:
-        """Claim a ticket, and give it back where a step fails.
+    async def _claimed(self, ticket_id: str, owner: str | None = None) -> AsyncIterator[Ticket]:
+        """Claim a ticket, and give it back where a step fails; with an owner who brings it to its end.
 
         After being cancelled or cut off nobody knows what is still under way to the source: then the lease ends by
         itself, and whoever takes over then finds the outcome settled.
         """
-        ticket = await self.journal.claim(ticket_id, self._owner, self._lease)
+        ticket = await self.journal.claim(ticket_id, owner, self._lease)
         try:
             yield ticket
         except StaleFence:
@@ -308,15 +323,16 @@ class UploadService:
             if ticket.state is not _S.UNKNOWN:
                 raise Conflict("Only an upload whose outcome is unknown can be resolved.")
             if result is None:
-                await self.journal.release(await self.journal.advance(ticket, _S.VERIFIED))
+                certain = without_doubts(ticket.notes)
+                await self.journal.release(await self.journal.advance(ticket, _S.VERIFIED, notes=certain))
                 return await self.journal.get(ticket_id, tenant)
             await self._check_result(ticket, result)
-            return await self._drive(await self.journal.adopt(ticket, result.to_id()))
+            return await self._drive(await self.journal.adopt(ticket, result.to_text()))
 
     async def _check_result(self, ticket: Ticket, result: Ref) -> None:
         """See to it that what a person names is there, at the ticket's source."""
-        adapter = self._sources.get(result.source)
-        if adapter is None or result.source != Ref.from_id(ticket.target).source:
+        adapter = self._sources_of(ticket.tenant).get(result.source)
+        if adapter is None or result.source != Ref.from_text(ticket.target).source:
             raise BadInput("The result is an object of the source that the upload goes to.")
         found = (await adapter.fetch([result], Call.lasting(self._lease)))[0]
         if isinstance(found, GatewayError):
@@ -332,7 +348,7 @@ class UploadService:
 
     def resume(self, ticket: Ticket) -> asyncio.Task[Ticket]:
         """Take up the work of a worker that has died. It goes on by itself; its task raises what stops it."""
-        return self._workers.get(ticket.id) or self._work_on(ticket.id, ticket.tenant)
+        return self._workers.get(ticket.id) or self._work_on(ticket)
 
     async def expire(self, ticket: Ticket) -> Ticket:
         """End an upload whose bytes never came; one on which somebody has worked since it was read is left alone."""
@@ -351,7 +367,7 @@ class UploadService:
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-def _look_at(worker: asyncio.Task[Any]) -> None:
-    """Look at a worker's failure, which nobody may have waited for."""
+def _tell_failure(worker: asyncio.Task[Any]) -> None:
+    """Tell the log of a worker's failure, which nobody may have waited for."""
     if not worker.cancelled() and (error := worker.exception()) is not None:
         log.info("an upload could not go on: %s", type(error).__name__)

@@ -40,7 +40,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     ``endpoint`` is the origin, ``http://host:port``, that the gateway reaches; ``public_endpoint`` the one that
     browsers reach, by default the same. ``origins`` are the web pages that may upload. ``expires`` is how many
-    seconds a signed URL lives, ``concurrency`` how many requests the gateway has running. Raises ValueError for an
+    seconds a signed URL lives, ``concurrency`` how many requests the gateway has running. ``accepted_weaknesses``
+    names the checks of ``attachment-gateway doctor`` in spite of which production may start. Raises ValueError for an
     endpoint with a path, for a prefix with more than letters, digits and ``-``, and for a life outside 1 s to 7 d.
     """
 
@@ -56,6 +57,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     origins: tuple[str, ...] = ()
     expires: int = 300
     concurrency: int = 8
+    accepted_weaknesses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Fill in the public endpoint, and check what no type says."""

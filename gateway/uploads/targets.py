@@ -9,14 +9,14 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import quote, urlencode
 
 from gateway.uploads.presign import ALGORITHM, presign, signing_key
-from gateway.uploads.storage import StoredPart, StoreSettings
+from gateway.uploads.storage import StoreSettings
 
 MIB = 1024 * 1024
 SMALLEST_PART = 5 * MIB
@@ -41,11 +41,6 @@ class StagedTarget:
     headers: Mapping[str, str]
     parameters: Mapping[str, str] = field(repr=False)
     expires_at: datetime
-
-    def for_uppy(self) -> dict[str, object]:
-        """Give what Uppy's ``getUploadParameters`` and ``signPart`` answer."""
-        answer: dict[str, object] = {"method": self.method, "url": self.url, "headers": dict(self.headers)}
-        return answer | ({"fields": dict(self.parameters)} if self.parameters else {})
 
 
 def put_target(
@@ -128,19 +123,6 @@ def part_lengths(size: int, part: int) -> list[int]:
         raise ValueError(f"parts of {part:,} bytes do not hold {size:,} bytes")
     whole, rest = divmod(size, part)
     return [part] * whole + ([rest] if rest or not whole else [])
-
-
-def parts_for_uppy(parts: Iterable[StoredPart]) -> list[dict[str, object]]:
-    """Give what Uppy's ``listParts`` answers, by which it skips parts when it resumes."""
-    return [{"PartNumber": part.number, "Size": part.size, "ETag": f'"{part.etag}"'} for part in parts]
-
-
-def parts_from_uppy(parts: Iterable[Mapping[str, object]]) -> list[StoredPart]:
-    """Read the parts that Uppy gives to ``completeMultipartUpload``; raises ValueError for any other shape."""
-    try:
-        return [StoredPart(int(str(part["PartNumber"])), str(part["ETag"]).strip('"'), 0) for part in parts]
-    except (KeyError, TypeError) as exc:
-        raise ValueError("each part needs a PartNumber and an ETag") from exc
 
 
 def object_url(settings: StoreSettings, key: str) -> str:

@@ -127,10 +127,11 @@ class Changes(TypedDict, total=False):
 class Ticket:
     """One upload, as the journal holds it. Sizes are in bytes, times are aware and UTC.
 
-    ``target`` is the identifier (``Ref.to_id``) of the record, library or folder that gets the file, ``options`` what
-    its adapter wants to know besides. ``notes`` are what the adapter wrote down between its steps, ``result`` is the
-    identifier of what came out. ``fence`` grows with each claim: who writes with an older one has been taken over.
-    ``attempt`` counts how often sending was begun, ``sending_since`` when that was last.
+    ``target`` is the reference (``Ref.to_text``) of the record, library or folder that gets the file, ``options``
+    what its adapter wants to know besides. ``notes`` are what the adapter wrote down between its steps, ``result``
+    is the reference of what came out. ``fence`` grows with each claim: who writes with an older one has been taken
+    over.
+    ``attempt`` counts how often it became SENDING, ``sending_since`` is when that was last.
     """
 
     id: str

@@ -9,7 +9,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from gateway.domain.changes import UploadItem
 from gateway.domain.errors import (
@@ -47,6 +48,8 @@ LOOK_EVERY = 0.2
 """Seconds between two looks at an equal upload that is under way."""
 DOUBTED = "doubted"
 """The note that says which attempt is over without an answer, so that nothing of it is under way any more."""
+SINCE = "since"
+"""The note that says when the first attempt without an answer began: what was made since then may be its work."""
 _S = TicketState
 
 
@@ -56,10 +59,15 @@ class _Contested(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Seconds: how long one transfer may take, and how long an attempt without an answer may still take effect."""
+    """Seconds that things may take.
+
+    ``transfer`` is for one transfer, ``settling`` for an attempt without an answer that may still take effect, and
+    ``doubt`` for a source to be asked again and again what an attempt did; then a person decides.
+    """
 
     transfer: float = 600.0
     settling: float = 2.0
+    doubt: float = 24 * 3600.0
 
 
 @dataclass(slots=True)
@@ -68,7 +76,7 @@ class Transfer:
 
     journal: Journal
     store: StagingStore
-    sources: Mapping[str, Adapter]
+    sources_of: Callable[[str], Mapping[str, Adapter]]
     patience: Patience
     now: Callable[[], datetime]
 
@@ -85,6 +93,8 @@ class Transfer:
             _S.SENDING: self._reconcile,
             _S.SENT: self._clean_up,
         }
+        if ticket.state is _S.VERIFIED:
+            ticket = await self._look_again(ticket)
         while step := steps.get(ticket.state):
             if ticket.state is _S.FAILED and not ticket.may_be_retried:
                 break
@@ -100,7 +110,16 @@ class Transfer:
             facts = await verify(ticket, self.store)
         except BadInput as exc:
             return await self._fail(ticket, exc)
-        return await self.journal.advance(ticket, _S.VERIFIED, **facts)
+        return await self._look_again(await self.journal.advance(ticket, _S.VERIFIED, **facts))
+
+    async def _look_again(self, ticket: Ticket) -> Ticket:
+        """Ask what an attempt did that had no answer, and seemed to have done nothing: it may have come late.
+
+        Sent again without that, the file would be there twice, or its own first copy would have taken its name.
+        """
+        if DOUBTED not in ticket.notes:
+            return ticket
+        return await self._reconcile(await self.journal.advance(ticket, _S.SENDING))
 
     async def _send(self, ticket: Ticket) -> Ticket:
         try:
@@ -122,7 +141,7 @@ class Transfer:
         except GatewayError as exc:
             return await self._after_doubt(progress.ticket, exc)
         return await self.journal.advance(
-            progress.ticket, _S.SENT, result=ref.to_id(), bytes_carried=ticket.size
+            progress.ticket, _S.SENT, result=ref.to_text(), bytes_carried=ticket.size
         )
 
     async def _after_doubt(self, ticket: Ticket, cause: GatewayError) -> Ticket:
@@ -136,7 +155,8 @@ class Transfer:
 
     async def _reconcile(self, ticket: Ticket) -> Ticket:
         """Ask the source what the last attempt did: SENT, VERIFIED when it provably did nothing, else UNKNOWN."""
-        ticket = await self.journal.note(ticket, **{DOUBTED: str(ticket.attempt)})
+        since = ticket.notes.get(SINCE) or (ticket.sending_since or ticket.updated_at).isoformat()
+        ticket = await self.journal.note(ticket, **{DOUBTED: str(ticket.attempt), SINCE: since})
         try:
             while True:
                 await self._let_rivals_end(ticket)
@@ -145,10 +165,21 @@ class Transfer:
                     return await self.journal.advance(ticket, _S.VERIFIED)
                 with suppress(AlreadyTaken, _Contested):  # the next look leaves the file of the other one out
                     await self._check_rivals(ticket)
-                    return await self.journal.adopt(ticket, ref.to_id())
+                    return await self.journal.adopt(ticket, ref.to_text())
         except OutcomeUnknown as exc:
-            code = OutcomeUnknown.code
-            return await self.journal.advance(ticket, _S.UNKNOWN, error_code=code, error_message=exc.message)
+            return await self._leave_unknown(ticket, exc.message)
+        except (StaleFence, StorageUnavailable):
+            raise
+        except GatewayError as exc:
+            if self.now() < datetime.fromisoformat(since) + timedelta(seconds=self.patience.doubt):
+                raise  # the source is asked again
+            return await self._leave_unknown(
+                ticket, f"What the source did could not be found out: {exc.message}"
+            )
+
+    async def _leave_unknown(self, ticket: Ticket, message: str) -> Ticket:
+        code = OutcomeUnknown.code
+        return await self.journal.advance(ticket, _S.UNKNOWN, error_code=code, error_message=message)
 
     async def _find(self, ticket: Ticket) -> Ref | None:
         item, adapter = await self._item(ticket)
@@ -170,12 +201,14 @@ class Transfer:
 
     async def _settled_name(self, ticket: Ticket) -> str:
         """Settle the name before anything is sent, where other files of the target have a say in it."""
-        target = Ref.from_id(ticket.target)
+        target = Ref.from_text(ticket.target)
         call = Call.lasting(self.patience.transfer)
-        return await settled_name(ticket.name, ticket.on_conflict, self._source(target), target, call)
+        return await settled_name(
+            ticket.name, ticket.on_conflict, self._source(target, ticket.tenant), target, call
+        )
 
-    def _source(self, target: Ref) -> Adapter:
-        adapter = self.sources.get(target.source)
+    def _source(self, target: Ref, tenant: str) -> Adapter:
+        adapter = self.sources_of(tenant).get(target.source)
         if adapter is None:
             raise UnknownSource(f"There is no source named {target.source!r}.")
         return adapter
@@ -211,16 +244,22 @@ class Transfer:
         return rival.state is _S.SENDING and rival.is_leased(self.now()) and not doubted
 
     async def _item(self, ticket: Ticket) -> tuple[UploadItem, SupportsUpload]:
-        target = Ref.from_id(ticket.target)
-        adapter = self._source(target)
+        target = Ref.from_text(ticket.target)
+        adapter = self._source(target, ticket.tenant)
         if not isinstance(adapter, SupportsUpload):
             raise Unsupported("This source takes no uploads.", source=target.source)
-        claimed = await self.journal.by_target(ticket.target, but=ticket.id)
-        return _item_of(ticket, target, frozenset(map(Ref.from_id, claimed))), adapter
+        claimed = await self.journal.by_target(ticket.target, ticket.tenant, but=ticket.id)
+        return _item_of(ticket, target, frozenset(map(Ref.from_text, claimed))), adapter
+
+
+def without_doubts(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the notes of a ticket whose earlier attempts made nothing, as a person has decided."""
+    return {name: value for name, value in notes.items() if name not in (DOUBTED, SINCE)}
 
 
 def _item_of(ticket: Ticket, target: Ref, claimed: frozenset[Ref]) -> UploadItem:
-    started_at: datetime = ticket.sending_since or ticket.updated_at
+    began = ticket.notes.get(SINCE)
+    started_at: datetime = datetime.fromisoformat(began) if began else ticket.sending_since or ticket.updated_at
     options = dict(ticket.options)
     if target.type is RefType.RECORD:  # folders and libraries hold any number of files of one name
         options["replace"] = ticket.on_conflict is OnConflict.REPLACE

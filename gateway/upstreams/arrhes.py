@@ -17,6 +17,7 @@ from gateway.domain.changes import (
 )
 from gateway.domain.errors import (
     BadInput,
+    BadResponse,
     Conflict,
     GatewayError,
     TooLarge,
@@ -35,10 +36,9 @@ from gateway.domain.model import (
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.domain.tree import Tree, build_tree
-from gateway.transport.auth import bearer
+from gateway.transport.addresses import is_web
+from gateway.transport.auth import Auth, bearer
 from gateway.transport.call import Call
-from gateway.transport.egress import Egress
-from gateway.transport.exchange import Exchange
 from gateway.upstreams.base import (
     Listing,
     Note,
@@ -47,6 +47,7 @@ from gateway.upstreams.base import (
     connect,
     each,
     not_found,
+    open_door,
     signed_until,
     together,
 )
@@ -109,12 +110,12 @@ class ArrhesAdapter:
     kind: ClassVar = SourceKind.ARRHES
     record_kind: ClassVar[RecordKind | None] = None
 
-    def __init__(self, settings: ArrhesSettings) -> None:
+    def __init__(self, settings: ArrhesSettings, auth: Auth | None = None) -> None:
         self.name = settings.name
+        self.passes_through = bool(settings.pass_through)
         self._settings = settings
-        self._client = connect(settings, bearer(settings.key))
-        foreign = Exchange(settings.name, settings.limits())
-        self._egress = Egress(settings.name, frozenset(settings.link_hosts), foreign)
+        self._client = connect(settings, auth or bearer(settings.key))
+        self._egress = open_door(settings)
         self._reader = Reader(settings.name, settings.organization, settings.year)
         self._requests = Requests(self._client, self._egress, self._reader)
         self._changing_folders = asyncio.Lock()
@@ -147,9 +148,11 @@ class ArrhesAdapter:
     async def sign(self, ref: Ref, call: Call) -> SignedLink:
         """Get the store's own link, which lives for an hour. 1 request, 1 more for an unknown file.
 
-        Raises Conflict while the file's bytes have not arrived.
+        Raises Conflict while the file's bytes have not arrived, and BadResponse for a link that is no web address.
         """
         url = await self._requests.signed("download-url", self._reader.native_id(FILES, ref), call)
+        if not is_web(url):
+            raise BadResponse("The source gives a link that is no web address.", source=self.name)
         return SignedLink(url, signed_until(url))
 
     # Uploads

@@ -52,6 +52,7 @@ from gateway.domain.tree import Tree
 from gateway.transport.auth import Auth
 from gateway.transport.call import Call
 from gateway.transport.client import SourceClient
+from gateway.transport.egress import Egress
 from gateway.transport.exchange import Exchange, Limits, Response, Stream
 from gateway.transport.retry import retry_after
 
@@ -70,7 +71,11 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What every ``[[sources]]`` table may hold; each kind adds its own keys.
 
     ``url`` is the base URL of the upstream's API. Times are in seconds, ``max_body`` in bytes. ``link_hosts`` names
-    the hosts, as ``host`` or ``host:port``, that the source may point the gateway at.
+    the hosts, as ``host`` or ``host:port``, that the source may point the gateway at, and ``private_links`` says
+    whether these may have private addresses and, with a port, be asked without TLS: None is no, and what
+    ``Settings`` makes true outside of production. ``tenant`` says whose the source is, where there are tenants.
+    ``pass_through`` names the header in which users bring their own credential for the source, and
+    ``pass_through_as`` the one in which it is sent on, unchanged.
     """
 
     name: str
@@ -81,6 +86,10 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     concurrency: int = 32
     max_body: int = 10 * 1024 * 1024
     link_hosts: tuple[str, ...] = ()
+    private_links: bool | None = None
+    tenant: str = ""
+    pass_through: str = ""
+    pass_through_as: str = "Authorization"  # noqa: S105 - a header's name
 
     def limits(self) -> Limits:
         """Give the bounds of the source's client."""
@@ -95,6 +104,13 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 def connect(settings: SourceSettings, auth: Auth) -> SourceClient:
     """Make the client of a source; it opens no connection yet."""
     return SourceClient(settings.name, settings.url, auth, Exchange(settings.name, settings.limits()))
+
+
+def open_door(settings: SourceSettings) -> Egress:
+    """Make the door to the hosts that a source may point at; it opens no connection yet."""
+    private = bool(settings.private_links)
+    exchange = Exchange(settings.name, settings.limits(), private=private)
+    return Egress(settings.name, frozenset(settings.link_hosts), exchange, private)
 
 
 # The contract
@@ -244,6 +260,15 @@ class SupportsLinking(Protocol):
 
 
 @runtime_checkable
+class PassesThrough(Protocol):
+    """The source may be asked with the credential of the user alone."""
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether it is, so that nothing can be done at it once the user has gone."""
+
+
+@runtime_checkable
 class Narrowed(Protocol):
     """The source's settings rule out something that its adapter implements."""
 
@@ -274,11 +299,18 @@ def capabilities(adapter: Adapter) -> list[Capability]:
     return [_capability(adapter, operation) for operation in Operation]
 
 
+def needs_its_user(adapter: Adapter) -> bool:
+    """Tell whether a source is asked with the credential of the user alone."""
+    return isinstance(adapter, PassesThrough) and adapter.passes_through
+
+
 def _capability(adapter: Adapter, operation: Operation) -> Capability:
     supported = operation in CORE_OPERATIONS or isinstance(adapter, PROTOCOLS[operation])
     if not supported:
         return Capability(operation, supported=False, reason="This system has no such operation.")
     reason = adapter.ruled_out().get(operation) if isinstance(adapter, Narrowed) else None
+    if operation is Operation.UPLOAD and needs_its_user(adapter):
+        reason = "Uploads go on without their user, and this source is asked with his credential alone."
     if reason is not None:
         return Capability(operation, supported=False, reason=reason)
     uploads = operation is Operation.UPLOAD
@@ -292,6 +324,8 @@ def _capability(adapter: Adapter, operation: Operation) -> Capability:
 
 async def each(keys: Sequence[K], one: Callable[[K], Awaitable[R]]) -> list[R | GatewayError]:
     """Ask for each distinct key at once, as far as the client's concurrency allows, with failures as values."""
+    if len(keys) == 1:  # alone it needs no task
+        return [await _value(one(keys[0]))]
     distinct = list(dict.fromkeys(keys))
     outcomes = await asyncio.gather(*(_value(one(key)) for key in distinct))
     by_key = dict(zip(distinct, outcomes, strict=True))

@@ -1,7 +1,7 @@
 """Decisiv's Platform API 0.0.7: attachments of service cases, in XML (`upstreams.md` 3)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,11 +22,11 @@ from gateway.transport.addresses import is_web, last_segment
 from gateway.transport.auth import Auth, TokenAuth, basic, bearer, fingerprint
 from gateway.transport.bodies import between, whole
 from gateway.transport.call import Call
-from gateway.transport.egress import Egress
+from gateway.transport.egress import Addresses
 from gateway.transport.elements import Fields
-from gateway.transport.exchange import Exchange, Response, Stream
+from gateway.transport.exchange import Response, Stream
 from gateway.transport.multipart import new_boundary
-from gateway.transport.payloads import decode_xml
+from gateway.transport.payloads import check_parser, decode_xml
 from gateway.transport.retry import TRIES
 from gateway.transport.templates import check_template, fill_template
 from gateway.upstreams.base import (
@@ -39,6 +39,7 @@ from gateway.upstreams.base import (
     connect,
     each,
     not_found,
+    open_door,
     status_error,
 )
 from gateway.upstreams.reconciling import made_by
@@ -173,14 +174,15 @@ class DecisivAdapter:
     record_kind: ClassVar[RecordKind | None] = RecordKind.CASE
     supports_range: ClassVar[bool] = False
 
-    def __init__(self, settings: DecisivSettings) -> None:
+    def __init__(self, settings: DecisivSettings, auth: Auth | None = None) -> None:
+        check_parser()
         self.name = settings.name
+        self.passes_through = bool(settings.pass_through)
         self._settings = settings
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
-        auth, self._consumer = _credential(settings)
-        self._client = connect(settings, auth)
-        foreign = Exchange(settings.name, settings.limits())
-        self._egress = Egress(settings.name, frozenset(settings.link_hosts), foreign)
+        own, self._consumer = _credential(settings)
+        self._client = connect(settings, auth or own)
+        self._addresses = Addresses(self._client, open_door(settings))
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Attachment | GatewayError]:
         """Get attachments: 1 request per case, because only lists tell the format.
@@ -212,7 +214,7 @@ class DecisivAdapter:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
-        await self._egress.exchange.aclose()
+        await self._addresses.egress.exchange.aclose()
         if self._consumer is not None:
             await self._consumer.aclose()
 
@@ -220,7 +222,7 @@ class DecisivAdapter:
 
     @asynccontextmanager
     async def open(self, ref: Ref, call: Call, byte_range: str | None = None) -> AsyncIterator[Content]:  # noqa: ARG002 - not offered
-        """Open the whole file: 2 requests, one for the address and one for the bytes.
+        """Open the whole file: 2 requests, one for the address and one for the bytes; 2 more where it redirects.
 
         The credential goes along only to the API's own address; other hosts must be named in ``link_hosts``.
         Raises BadResponse for any other host, and for an attachment without an address.
@@ -228,16 +230,10 @@ class DecisivAdapter:
         url = (await self._single(ref, call)).word("downloadURL")
         if url is None or not is_web(url):
             raise BadResponse("The source gives no address for the bytes of this attachment.", source=self.name)
-        async with self._stream(url, call) as stream:
+        async with self._addresses.stream(url, call, AS_IT_IS, self._transition()) as stream:
             if stream.status != OK:
                 raise status_error(stream, self.name)
             yield Content(_length(stream), None, stream.chunks)
-
-    def _stream(self, url: str, call: Call) -> AbstractAsyncContextManager[Stream]:
-        if self._client.owns(url):
-            headers = {**self._headers(), **AS_IT_IS}
-            return self._client.stream(self._client.path_of(url), call, headers=headers)
-        return self._egress.stream(url, call, AS_IT_IS)
 
     # Uploading
 
@@ -370,8 +366,11 @@ class DecisivAdapter:
         return self._reader.root(response.body, root_name)
 
     def _headers(self) -> dict[str, str]:
+        return {**XML, **self._transition()}
+
+    def _transition(self) -> dict[str, str]:
         token = self._settings.transition_token
-        return {**XML, self._settings.transition_header: token.reveal()} if token else XML
+        return {self._settings.transition_header: token.reveal()} if token else {}
 
     # Errors
 

@@ -11,7 +11,7 @@ from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKi
 from gateway.domain.refs import Ref
 from gateway.domain.secret import Secret
 from gateway.transport.addresses import is_web, next_page
-from gateway.transport.auth import basic
+from gateway.transport.auth import Auth, basic
 from gateway.transport.call import Call
 from gateway.transport.client import join_path
 from gateway.transport.exchange import Response
@@ -60,10 +60,11 @@ class DirectMailAdapter:
     kind: ClassVar = SourceKind.DIRECTMAIL
     record_kind: ClassVar[RecordKind | None] = RecordKind.MESSAGE
 
-    def __init__(self, settings: DirectMailSettings) -> None:
+    def __init__(self, settings: DirectMailSettings, auth: Auth | None = None) -> None:
         self.name = settings.name
+        self.passes_through = bool(settings.pass_through)
         self._base_url = settings.url.rstrip("/")
-        self._client = connect(settings, basic(settings.key_id, settings.key_secret))
+        self._client = connect(settings, auth or basic(settings.key_id, settings.key_secret))
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Attachment | GatewayError]:
         """Get attachments, 1 request per message: the only one of its message by itself, several by their list."""

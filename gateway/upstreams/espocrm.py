@@ -130,10 +130,11 @@ class EspoCrmAdapter:
     kind: ClassVar = SourceKind.ESPOCRM
     record_kind: ClassVar[RecordKind | None] = RecordKind.ENTITY
 
-    def __init__(self, settings: EspoCrmSettings) -> None:
+    def __init__(self, settings: EspoCrmSettings, auth: Auth | None = None) -> None:
         self.name = settings.name
+        self.passes_through = bool(settings.pass_through)
         self._settings = settings
-        self._client = connect(settings, settings.credential())
+        self._client = connect(settings, auth or settings.credential())
         self._fields = Fields(self._client)
         self._contents = Contents(self._client, settings.chunk_size)
         self._may_list: bool | None = None

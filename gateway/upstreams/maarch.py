@@ -121,12 +121,13 @@ class MaarchAdapter:
     record_kind: ClassVar[RecordKind | None] = RecordKind.MAIL
     supports_range: ClassVar[bool] = False
 
-    def __init__(self, settings: MaarchSettings) -> None:
+    def __init__(self, settings: MaarchSettings, auth: Auth | None = None) -> None:
         self.name = settings.name
+        self.passes_through = bool(settings.pass_through)
         self._settings = settings
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         self._login = connect(settings, HeaderAuth({}))
-        self._client = connect(settings, self._choose_auth())
+        self._client = connect(settings, auth or self._choose_auth())
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments: 1 request for each distinct one.

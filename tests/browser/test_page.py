@@ -135,7 +135,12 @@ async def test_upload_page_is_the_demo_s(
     """Only the demo, whose places are made up, serves the page and links to it; it names the public endpoint."""
     # given
     settings = Settings(
-        sources=(), profile=profile, store=store, journal=Secret("sqlite://"), content_key=Secret("0" * 64)
+        sources=(),
+        profile=profile,
+        store=store,
+        journal=Secret("sqlite://"),
+        content_key=Secret("0" * 64),
+        id_keys=Secret("0" * 64),
     )
     transport = httpx.ASGITransport(create_app(settings))
 

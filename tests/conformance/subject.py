@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,9 +31,8 @@ from tests.conformance.troubles import PATIENCE, Trouble
 
 T = TypeVar("T")
 
-POLLS = 200
 POLL = 0.01
-"""Seconds."""
+"""Seconds between two looks at what another thread brings about."""
 
 HOSTILE_ID = "é\"'/../éx?é=1#é&%2F é"
 """Each piece of it has the letter that ``torn`` looks for."""
@@ -178,13 +178,12 @@ async def signed(adapter: Adapter, ref: Ref) -> str:
         return ""
 
 
-async def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait some seconds for something that another thread brings about."""
-    for _ in range(POLLS):
-        if condition():
-            return True
+async def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Wait for something that another thread brings about; False where it takes longer, by default than any call."""
+    until = time.monotonic() + seconds
+    while not (come := condition()) and time.monotonic() < until:  # noqa: ASYNC110 - no event of this loop
         await asyncio.sleep(POLL)
-    return condition()
+    return come
 
 
 # Looking

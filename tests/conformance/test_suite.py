@@ -13,7 +13,7 @@ from gateway.sandbox.arrhes.app import create_app
 from gateway.sandbox.arrhes.state import State
 from gateway.sandbox.server import in_thread
 from gateway.upstreams.arrhes import ArrhesAdapter
-from tests.conformance.adapter_suite import AdapterSuite
+from tests.conformance.adapter_suite import LONG, AdapterSuite
 from tests.conformance.broken import BROKEN, editing, hasty
 from tests.conformance.subject import Place, Switch, opened
 from tests.conformance.troubles import RETRY_AFTER, TROUBLES, Trouble
@@ -58,7 +58,7 @@ async def harness(
 
     class Suite(test_arrhes.TestArrhes):
         def open_adapter(self, origin: str) -> ArrhesAdapter:
-            return arrhes.open_arrhes(origin, cls=cls)
+            return arrhes.open_arrhes(origin, cls=cls, try_timeout=LONG)
 
     suite = Suite()
     async with opened(place, create_app(state), suite.open_adapter) as subject:

@@ -14,6 +14,7 @@ from tests.conformance.subject import Place, opened
 from tests.conformance.troubles import TROUBLES
 from tests.conformance.upload_suite import UploadSuite
 from tests.conformance.uploading import HOSTILE_NAMES
+from tests.upstreams import bench
 from tests.upstreams import espocrm_source as source
 from tests.upstreams import test_espocrm_uploads as uploads
 
@@ -36,7 +37,7 @@ def checks() -> dict[str, Callable[..., Awaitable[None]]]:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     """Run one server for all."""
-    with source.served() as place:
+    with bench.served() as place:
         yield place
 
 

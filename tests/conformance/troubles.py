@@ -20,7 +20,7 @@ from gateway.sandbox.upstream import Fault
 CANARY = "canary-that-must-stay-in-its-cage"
 """Stands in the headers and bodies that a source answers; no error may repeat it."""
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 HURRY = 0.25
 """Seconds that a check gives a call, the second where no answer will come."""
 

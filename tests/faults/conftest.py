@@ -6,13 +6,14 @@ import pytest
 
 from tests.world import World, running_world
 
-DEADLINE = 3.0
+DEADLINE = 5.0
+"""Seconds that one operation gets, all of which a source takes that does not answer."""
 
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[World]:
     """Start the world once."""
-    with running_world(deadline=DEADLINE, sources={"try_timeout": 2.0}) as world:
+    with running_world(deadline=DEADLINE, sources={"try_timeout": 3.0}) as world:
         yield world
 
 

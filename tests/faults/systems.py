@@ -72,9 +72,9 @@ class Systems:
         """Count the records of Arrhes that have no contents."""
         return sum(file.storageKey is None for file in self.arrhes.files.values())
 
-    def loose(self) -> int:
-        """Count the attachments of EspoCRM that hang nowhere."""
-        return sum(not one.values.get("parentId") for one in self.espocrm.alive("Attachment"))
+    def loose(self) -> set[str]:
+        """Name the attachments of EspoCRM that hang nowhere."""
+        return {one.id for one in self.espocrm.alive("Attachment") if not one.values.get("parentId")}
 
 
 def digest(body: bytes) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.refs import Ref, RefType
+from tests.identifiers import IDS
 from tests.world import World
 
 LIBRARY = {"source": "arrhes", "organization": "org1", "year": "2025"}
@@ -16,16 +17,16 @@ HOSTILE_IDS = [
     base64.urlsafe_b64encode(b"9\x1ff\x1farrhes\x1fx").decode().rstrip("="),
     base64.urlsafe_b64encode(b"1\x1fz\x1farrhes\x1fx").decode().rstrip("="),
     base64.urlsafe_b64encode(b"1\x1ff\x1fnowhere\x1fx").decode().rstrip("="),
-    Ref("maarch", RefType.ATTACHMENT, ("../101",)).to_id(),
-    Ref("maarch", RefType.ATTACHMENT, ("1", "2")).to_id(),
-    Ref("decisiv", RefType.ATTACHMENT, ("..", "..")).to_id(),
-    Ref("decisiv", RefType.ATTACHMENT, ("CASE-1001",)).to_id(),
-    Ref("directmail", RefType.ATTACHMENT, ("x/y", "z", "..")).to_id(),
-    Ref("espocrm", RefType.ATTACHMENT, ("?select=*",)).to_id(),
-    Ref("arrhes", RefType.FILE, ("x&idFile=y",)).to_id(),
-    Ref("arrhes", RefType.FILE, ("a", "b")).to_id(),
-    Ref("arrhes", RefType.ATTACHMENT, ("x",)).to_id(),
-    Ref("maarch", RefType.FOLDER, ("1",)).to_id(),
+    IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("../101",))),
+    IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("1", "2"))),
+    IDS.seal(Ref("decisiv", RefType.ATTACHMENT, ("..", ".."))),
+    IDS.seal(Ref("decisiv", RefType.ATTACHMENT, ("CASE-1001",))),
+    IDS.seal(Ref("directmail", RefType.ATTACHMENT, ("x/y", "z", ".."))),
+    IDS.seal(Ref("espocrm", RefType.ATTACHMENT, ("?select=*",))),
+    IDS.seal(Ref("arrhes", RefType.FILE, ("x&idFile=y",))),
+    IDS.seal(Ref("arrhes", RefType.FILE, ("a", "b"))),
+    IDS.seal(Ref("arrhes", RefType.ATTACHMENT, ("x",))),
+    IDS.seal(Ref("maarch", RefType.FOLDER, ("1",))),
 ]  # fmt: skip
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 CODES = {"BAD_IDENTIFIER", "BAD_INPUT", "NOT_FOUND", "UNKNOWN_SOURCE"}
@@ -54,7 +55,7 @@ def test_an_identifier_that_is_none(world: World, text: str) -> None:
 def test_bad_identifiers_do_not_hurt_good_ones(world: World) -> None:
     """One bad key never fails its neighbours."""
     # given
-    good = Ref("maarch", RefType.ATTACHMENT, ("1000",)).to_id()
+    good = IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("1000",)))
 
     # when
     answer = world.ask("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": [*HOSTILE_IDS, good]})
@@ -143,7 +144,7 @@ def test_a_link_life_that_cannot_be(world: World) -> None:
     # given
     query = """query($id: ID!, $life: Int!) { node(id: $id) { ... on StoredFile {
       download(expiresIn: $life) { url } } } }"""
-    good = Ref("maarch", RefType.ATTACHMENT, ("1000",)).to_id()
+    good = IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("1000",)))
 
     # when
     answers = [world.ask(query, {"id": good, "life": life}) for life in (0, 14, 3601, -1)]

@@ -11,6 +11,7 @@ from gateway.domain.refs import Ref, RefType
 from gateway.sandbox.store import Store
 from tests.faults.gateways import Gateway, a_gateway
 from tests.faults.systems import Systems, running_systems
+from tests.identifiers import IDS
 
 LINKS = 50
 
@@ -32,7 +33,7 @@ def test_fifty_links_to_one_record_are_fifty(systems: Systems, tmp_path: Path) -
     chosen = others[:LINKS]
     assert len(chosen) == LINKS
     by = {"source": "espocrm", "type": "Case", "recordId": record.id, "field": "attachments"}
-    ids = [Ref("espocrm", RefType.ATTACHMENT, (one,)).to_id() for one in chosen]
+    ids = [IDS.seal(Ref("espocrm", RefType.ATTACHMENT, (one,))) for one in chosen]
 
     # when each is linked by a request of its own, all at once
     with (

@@ -13,8 +13,16 @@ from typing import Any, ClassVar
 import httpx
 
 from gateway.domain.changes import UploadItem
+from gateway.domain.details import DecisivDetails
 from gateway.domain.errors import BadInput, GatewayError, OutcomeUnknown, Unavailable
-from gateway.domain.model import AttachmentListing, Entry, Record, RecordKind, SourceKind
+from gateway.domain.model import (
+    Attachment,
+    AttachmentListing,
+    Entry,
+    Record,
+    RecordKind,
+    SourceKind,
+)
 from gateway.domain.refs import Ref, RefType
 from gateway.sandbox.store import Store
 from gateway.transport.call import Call
@@ -47,10 +55,10 @@ class Clock:
 
 @dataclass
 class Shelf:
-    """A source that takes any file at once, unless a test tells it otherwise.
+    """A source that takes any file at once, of whatever name, unless a test tells it otherwise.
 
     ``before`` and ``after`` run around the taking of a file and may raise or wait; ``knows`` is whether it can tell
-    afterwards what it has taken.
+    afterwards what it has taken, ``lists`` whether it shows the names of what it has.
     """
 
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -60,6 +68,7 @@ class Shelf:
     before: Callable[[], Any] | None = None
     after: Callable[[], Any] | None = None
     knows: bool = True
+    lists: bool = False
     name: str = "shelf"
     max_bytes: int | None = None
 
@@ -71,8 +80,27 @@ class Shelf:
         return [BadInput("This source lists nothing.", source=self.name) for _ in refs]
 
     async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:  # noqa: ARG002
-        """List nothing, so that no name is taken."""
-        return [AttachmentListing(Record(one, RecordKind.CASE), ()) for one in parents]
+        """List what it has, where a test wants names to be taken."""
+        return [AttachmentListing(Record(one, RecordKind.CASE), self._attachments(one)) for one in parents]
+
+    def _attachments(self, parent: Ref) -> tuple[Attachment, ...]:
+        record = Record(parent, RecordKind.CASE)
+        return tuple(
+            Attachment(
+                ref=Ref(self.name, RefType.ATTACHMENT, ("1", marker)),
+                name=name,
+                size=len(body),
+                media_type=None,
+                created_at=None,
+                updated_at=None,
+                record=record,
+                details=DecisivDetails(marker, *[None] * 9),
+                can_update=False,
+                can_delete=False,
+            )
+            for marker, (name, body) in self.files.items()
+            if self.lists
+        )
 
     async def probe(self, call: Call) -> None:
         """Do nothing: it is always there."""
@@ -136,8 +164,9 @@ class Desk:
         """Prepare one upload, and bring its bytes to the store unless they are None."""
         size = len(BODY if body is None else body)
         hashed = {} if body is None or "method" in more else {"sha256": hashlib.sha256(body).hexdigest()}
-        values = {"name": "devis.pdf", "media_type": "application/pdf", "size": size, **hashed, **more}
-        (made,) = await self.service.create([NewUpload(target=CASE, **values)], "me", "")
+        usual = {"target": CASE, "name": "devis.pdf", "media_type": "application/pdf", "size": size}
+        values = {**usual, **hashed, **more}
+        (made,) = await self.service.create([NewUpload(**values)], "me", "")
         assert not isinstance(made, GatewayError), made
         if body is not None and made.ticket.method is not UploadMethod.MULTIPART:
             await put(made.targets[0], body)
@@ -177,7 +206,7 @@ async def put(target: Any, body: bytes) -> None:
     sent.raise_for_status()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait for something that another task brings about."""
     deadline = time.monotonic() + seconds
     while True:
@@ -195,7 +224,7 @@ async def a_desk(store: Store, bucket: str, folder: Path, lease: float = LEASE) 
     journal = await Journal.open(f"sqlite:///{folder}/journal.db", clock)
     staging = StagingStore(await asyncio.to_thread(store.settings, bucket))
     service = UploadService(
-        journal, staging, {"shelf": shelf}, patience=Patience(settling=0.0), lease=lease, now=clock
+        journal, staging, lambda _: {"shelf": shelf}, patience=Patience(settling=0.0), lease=lease, now=clock
     )
     try:
         yield Desk(shelf, journal, staging, service, clock)

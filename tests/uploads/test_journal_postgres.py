@@ -75,7 +75,7 @@ class TestOnPostgres(JournalSuite):
         """A session that holds a row for long is a typed error after our patience, and not a hanging request."""
         # given
         ticket = await reach(journal, clock, TicketState.VERIFIED)
-        impatient = Journal(url, clock, patience=0.2)
+        impatient = Journal(url, clock, patience=1.0)
 
         # when
         with psycopg.connect(url) as other:

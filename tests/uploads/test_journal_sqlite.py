@@ -4,18 +4,20 @@ import asyncio
 import resource
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, event, text
 
-from gateway.domain.errors import BadInput, StorageUnavailable
+from gateway.domain.errors import BadInput, Conflict, NotFound, StorageUnavailable
 from gateway.uploads.journal import Journal
-from gateway.uploads.tickets import Ticket, TicketState
-from tests.conformance.journal_suite import Clock, JournalSuite, outcomes, pending, reach
+from gateway.uploads.tickets import TicketState
+from tests.conformance.journal_suite import Clock, JournalSuite, ids, outcomes, pending, reach
+
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -25,8 +27,11 @@ def path(tmp_path: Path) -> Path:
 
 
 async def _pragma(journal: Journal, name: str) -> object:
-    result = await journal._database.read(lambda connection: connection.execute(text(f"PRAGMA {name}")))
-    return result.scalar() if result.returns_rows else None
+    def ask(connection: Connection) -> object:
+        result = connection.execute(text(f"PRAGMA {name}"))
+        return result.scalar() if result.returns_rows else None
+
+    return await journal._database.read(ask)
 
 
 @contextmanager
@@ -76,7 +81,7 @@ class TestOnSqlite(JournalSuite):
         """A backup that holds the file for long is a typed error for writers, nothing for readers, and passes."""
         # given
         ticket = await reach(journal, clock, TicketState.VERIFIED)
-        impatient = Journal(url, clock, patience=0.05)
+        impatient = Journal(url, clock, patience=0.5)
 
         # when
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -101,12 +106,12 @@ class TestOnSqlite(JournalSuite):
         """Two processes at their first start on one file get in each other's way, and both start."""
         # given
         path.parent.mkdir()
-        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
             other.execute("CREATE TABLE something (x)")
             other.execute("BEGIN IMMEDIATE")
             pauses: list[float] = []
             monkeypatch.setattr(
-                "gateway.uploads.database.time.sleep",
+                "gateway.uploads.sqlite.time.sleep",
                 lambda pause: (pauses.append(pause), other.execute("ROLLBACK")),
             )
 
@@ -209,15 +214,75 @@ class TestOnSqlite(JournalSuite):
 
     async def test_readers_do_not_wait_for_a_writer(self, journal: Journal, clock: Clock) -> None:
         """Progress is shown while something is being written."""
-        # given
+        # given a write that has changed a row, and does not end
         ticket = await reach(journal, clock, TicketState.VERIFIED)
+        changed, read_meanwhile = threading.Event(), threading.Event()
+
+        def change(connection: Connection) -> bool:
+            connection.execute(text("UPDATE tickets SET name = 'changed'"))
+            changed.set()
+            return read_meanwhile.wait(PATIENCE)
+
+        writing = asyncio.create_task(journal._database.write(change))
+        assert await asyncio.to_thread(changed.wait, PATIENCE)
 
         # when
-        async def change_and_read(connection: AsyncConnection) -> Ticket:
-            await connection.execute(text("UPDATE tickets SET name = 'changed'"))
-            return await asyncio.wait_for(journal.get(ticket.id, ""), 5)
-
-        read = await journal._database.write(change_and_read)
+        read = await journal.get(ticket.id, "")
+        read_meanwhile.set()
 
         # then
+        assert await writing
         assert read == ticket
+
+    async def test_what_waits_is_committed_together(self, journal: Journal, clock: Clock) -> None:
+        """A commit waits for the disk, so two hundred writes cost a few; one that fails, fails alone."""
+        # given two hundred tickets, one of which is there already
+        there = pending(clock)
+        await journal.create([there])
+        new = [pending(clock) for _ in range(199)]
+        commits: list[Connection] = []
+        event.listen(journal._database._engine, "commit", commits.append)  # type: ignore[attr-defined]
+
+        # when each is written by itself, all at once
+        written = await outcomes(*(journal.create([ticket]) for ticket in [*new[:100], there, *new[100:]]))
+
+        # then the one is refused, and the others are there
+        assert [place for place, outcome in enumerate(written) if outcome is not None] == [100]
+        assert isinstance(written[100], Conflict)
+        assert await journal.get_many(ids(new), "") == new
+        assert len(commits) < 10
+
+    async def test_a_write_that_nobody_waits_for_is_left_out(self, journal: Journal, clock: Clock) -> None:
+        """A client that goes away while its write stands in line costs nothing, and the others come sooner."""
+        # given a write that is on the disk's way, and one behind it
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slow(_: Connection) -> bool:
+            begun.set()
+            return go_on.wait(PATIENCE)
+
+        writing = asyncio.create_task(journal._database.write(slow))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        ticket = pending(clock)
+        leaving = asyncio.create_task(journal.create([ticket]))
+        await asyncio.sleep(0)
+
+        # when
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        go_on.set()
+
+        # then
+        assert await writing
+        assert [type(found) for found in await journal.get_many([ticket.id], "")] == [NotFound]
+
+    async def test_a_closed_journal_says_so(self, journal: Journal, clock: Clock) -> None:
+        """Whoever still works when the gateway stops gets an error that he knows, and hangs nowhere."""
+        # given
+        await journal.aclose()
+
+        # when
+        found = await outcomes(journal.create([pending(clock)]), journal.get("any", ""))
+
+        # then
+        assert [type(each) for each in found] == [StorageUnavailable] * 2

@@ -37,7 +37,8 @@ async def service(tmp_path: Path, store: Store, bucket: str) -> AsyncIterator[Up
     """Make a service over one source of cases."""
     journal = await Journal.open(f"sqlite:///{tmp_path}/journal.db", utc_now)
     staging = StagingStore(store.settings(bucket))
-    service = UploadService(journal, staging, {"cases": KnownCases([FOUND])})
+    cases = KnownCases([FOUND])
+    service = UploadService(journal, staging, lambda _: {"cases": cases})
     yield service
     await service.aclose()
     await staging.aclose()
@@ -49,7 +50,7 @@ async def in_doubt(service: UploadService, number: int = 1) -> Ticket:
     journal = service.journal
     ticket = new_ticket(
         principal="somebody",
-        target=CASE.to_id(),
+        target=CASE.to_text(),
         name="a.pdf",
         media_type="application/pdf",
         size=1,
@@ -78,7 +79,7 @@ async def test_a_person_names_what_an_upload_became(service: UploadService) -> N
     resolved = await service.resolve(ticket.id, "", FOUND.ref)
 
     # then it is that
-    assert (resolved.state, resolved.result) == (_S.FINALIZED, FOUND.ref.to_id())
+    assert (resolved.state, resolved.result) == (_S.FINALIZED, FOUND.ref.to_text())
     assert resolved.error_code is None
 
 

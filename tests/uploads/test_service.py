@@ -2,30 +2,35 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.domain.errors import BadInput, Conflict, NotFound, StorageUnavailable
 from gateway.domain.refs import Ref, RefType
 from gateway.sandbox.store import Store
-from gateway.uploads.service import UploadService
+from gateway.uploads import lease, service
+from gateway.uploads.service import LIFETIME, UploadService
 from gateway.uploads.storage import StagingStore
-from gateway.uploads.tickets import TicketState, UploadMethod
+from gateway.uploads.tickets import LeaseHeld, TicketState, UploadMethod
 from gateway.uploads.transfer import Patience
-from tests.uploads.carrying import BODY, LEASE, Desk, a_desk, broken, until
+from tests.uploads.carrying import BODY, LEASE, Desk, Shelf, a_desk, broken, put, until
 
-SECONDS = 20.0
+SECONDS = 60.0
+LONG = 60.0
+"""Seconds of a lease that no loaded machine loses by itself; tests let the journal's clock run ahead instead."""
 
 
-def other_service(desk: Desk, lease: float = LEASE) -> UploadService:
+def other_service(desk: Desk, seconds: float = LEASE) -> UploadService:
     """Make the service of another process, over the same journal and store."""
     return UploadService(
         desk.journal,
         desk.staging,
-        {"shelf": desk.shelf},
+        lambda _: {"shelf": desk.shelf},
         patience=Patience(settling=0.0),
-        lease=lease,
+        lease=seconds,
         now=desk.clock,
     )
 
@@ -114,21 +119,30 @@ async def test_other_tenants_see_nothing(desk: Desk) -> None:
 # Leases
 
 
-async def test_a_long_transfer_keeps_its_lease(store: Store, bucket: str, tmp_path: Path) -> None:
+async def test_a_long_transfer_keeps_its_lease(
+    store: Store, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However long a transfer takes, nobody takes it over while its worker lives."""
-    # given a lease that is far shorter than the transfer
-    async with a_desk(store, bucket, tmp_path, lease=0.6) as desk:
+    # given a transfer that is held up, and another process that waits for it
+    monkeypatch.setattr(lease, "RENEWED_AFTER", 0.001)
+    async with a_desk(store, bucket, tmp_path, lease=LONG) as desk:
         hold = asyncio.Event()
         desk.shelf.before = hold.wait
-        ticket, other = await desk.staged(), other_service(desk, lease=0.6)
+        ticket, other = await desk.staged(), other_service(desk, LONG)
         first = asyncio.create_task(desk.service.finalize(ticket.id, "", SECONDS))
         await until(lambda: desk.shelf.attempts)
-        begun = (await desk.read(ticket)).lease_until
-        assert begun is not None
-
-        # when another process waits for it, and the lease has been renewed more than once
         second = asyncio.create_task(other.finalize(ticket.id, "", SECONDS))
-        await until(lambda: desk.clock() > begun)
+
+        async def renewed() -> bool:
+            left = (await desk.read(ticket)).lease_until
+            return left is not None and left > desk.clock() + timedelta(seconds=LONG / 2)
+
+        # when far more time passes than the lease had, and it is renewed again and again
+        for _ in range(3):
+            desk.clock.pass_by(LONG / 2)
+            await until(renewed)
+        with pytest.raises(LeaseHeld):
+            await desk.journal.claim(ticket.id, "a third one", LONG)
         hold.set()
         ends = await asyncio.gather(first, second)
 
@@ -137,10 +151,14 @@ async def test_a_long_transfer_keeps_its_lease(store: Store, bucket: str, tmp_pa
         assert (desk.shelf.attempts, desk.shelf.asked, ends[0].fence) == (1, 0, 1)
 
 
-async def test_a_worker_that_cannot_renew_its_lease_stops(store: Store, bucket: str, tmp_path: Path) -> None:
+async def test_a_worker_that_cannot_renew_its_lease_stops(
+    store: Store, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anybody may take an upload over, the worker that has lost the journal has stopped sending."""
     # given a transfer that takes for ever, by a worker whose journal refuses to renew
-    async with a_desk(store, bucket, tmp_path, lease=0.9) as desk:
+    monkeypatch.setattr(lease, "RENEWED_AFTER", 0.001)
+    monkeypatch.setattr(lease, "STOPPED_AFTER", 0.01)
+    async with a_desk(store, bucket, tmp_path, lease=LONG) as desk:
         stopped: list[bool] = []
 
         async def for_ever() -> None:
@@ -156,10 +174,12 @@ async def test_a_worker_that_cannot_renew_its_lease_stops(store: Store, bucket: 
         desk.shelf.before = for_ever
         desk.journal.renew = refused  # type: ignore[assignment, method-assign]
 
-        # when the lease comes near its end, and the source takes files again
+        # when the lease comes near its end, and is over, and the source takes files again
         worker = asyncio.create_task(desk.service.finalize(ticket.id, "", SECONDS))
         await until(lambda: stopped)
         desk.shelf.before = None
+        desk.clock.pass_by(LONG)
+        monkeypatch.undo()
         final = await worker
 
         # then it had stopped while nobody else could have begun, and the next attempt was reconciled first
@@ -197,6 +217,83 @@ async def test_a_dead_workers_upload_is_taken_over(desk: Desk) -> None:
     # then
     assert (final.state, final.attempt) == (TicketState.FINALIZED, 1)
     assert (desk.shelf.attempts, desk.shelf.asked) == (0, 1)
+
+
+async def test_a_source_that_hangs_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads that wait for a place at their source hold no lease, and those to another source go past them."""
+    # given a source that hangs, with an upload at work on its only place, and another source
+    monkeypatch.setattr(service, "AT_WORK", 1)
+    hold, other = asyncio.Event(), Shelf(name="other")
+    sources = {"shelf": desk.shelf, "other": other}
+    desk.service._sources_of = desk.service._transfer.sources_of = lambda _: sources  # type: ignore[assignment]
+    desk.shelf.before = hold.wait
+    hanging, waiting = await desk.staged(), await desk.staged(name="next.pdf")
+    free = await desk.staged(target=Ref("other", RefType.RECORD, ("1",)))
+    first = asyncio.create_task(desk.service.finalize(hanging.id, "", SECONDS))
+    await until(lambda: desk.shelf.attempts)
+
+    # when
+    await desk.service.finalize(waiting.id, "", 0.0)
+    past = await desk.service.finalize(free.id, "", SECONDS)
+    left = await desk.read(waiting)
+    hold.set()
+    ends = await asyncio.gather(first, desk.service.finalize(waiting.id, "", SECONDS))
+
+    # then
+    assert past.state is TicketState.FINALIZED
+    assert (left.state, left.lease_until) == (TicketState.PENDING, None)
+    assert [end.state for end in ends] == [TicketState.FINALIZED] * 2
+
+
+# Preparing
+
+
+async def test_targets_are_the_same_until_half_of_their_life_is_over(desk: Desk) -> None:
+    """A hundred who ask at once get one answer; whoever comes late gets a target that still lives, and it works."""
+    # given
+    ticket = await desk.staged(body=None)
+    life = timedelta(seconds=desk.staging.settings.expires)
+    first = desk.service.staged(ticket).targets
+
+    # when
+    again = desk.service.staged(ticket).targets
+    desk.clock.pass_by(life.total_seconds() - 1)
+    (late,) = desk.service.staged(ticket).targets
+
+    # then
+    assert again == first
+    assert late.expires_at - desk.clock() >= life / 2
+    assert late.url != first[0].url
+
+
+async def test_a_target_is_signed_anew_for_who_comes_too_late(desk: Desk) -> None:
+    """A phone that was in a tunnel for longer than its target lived asks again, and its bytes arrive."""
+    # given an upload that was announced long ago
+    desk.clock.ahead = -timedelta(minutes=10)
+    ticket = await desk.staged(body=None)
+    (ended,) = desk.service.staged(ticket).targets
+    desk.clock.ahead = timedelta()
+
+    # when
+    with pytest.raises(httpx.HTTPStatusError):
+        await put(ended, BODY)
+    await put(desk.service.staged(ticket).targets[0], BODY)
+    final = await desk.service.finalize(ticket.id, "", SECONDS)
+
+    # then
+    assert final.state is TicketState.FINALIZED
+
+
+async def test_no_target_is_signed_for_what_is_over(desk: Desk) -> None:
+    """Once bytes are not waited for any more, nobody gets a way to put them."""
+    # given
+    arrived, expired = await desk.left_in(TicketState.VERIFIED), await desk.staged(body=None)
+
+    # when
+    desk.clock.pass_by(LIFETIME.total_seconds())
+
+    # then
+    assert [desk.service.staged(one).targets for one in (arrived, expired)] == [(), ()]
 
 
 # Ending

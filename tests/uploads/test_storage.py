@@ -22,6 +22,7 @@ from gateway.uploads.bucket import prepare
 from gateway.uploads.s3 import PAGE
 from gateway.uploads.storage import StagingStore, StoreSettings, object_key
 from gateway.uploads.targets import part_target
+from tests.uploads.carrying import until
 from tests.uploads.weak_store import weak_store
 
 SETTINGS: dict[str, Any] = {
@@ -204,16 +205,19 @@ async def test_a_reader_that_goes_away_leaves_no_work(store: Store, staging: Sta
     put(store, staging.settings, key, bytes(5_000_000))
     etag = (await staging.stat(key)).etag
 
+    reading: list[int] = []
+
     async def read_slowly() -> None:
         async with staging.open(key, etag) as chunks:
-            async for _ in chunks:
-                await asyncio.sleep(3600)
+            async for chunk in chunks:
+                reading.append(len(chunk))
+                await asyncio.Event().wait()
 
     # when
     async with staging.open(key, etag) as chunks:
         first = await anext(chunks)
     tasks = [asyncio.create_task(read_slowly()) for _ in range(20)]
-    await asyncio.sleep(0.2)
+    await until(lambda: reading)
     for task in tasks:
         task.cancel()
     gone = await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,9 +13,9 @@ from gateway.uploads import sweeper
 from gateway.uploads.storage import StagingStore
 from gateway.uploads.sweeper import KEPT, ORPHAN_AGE, Report, Sweeper
 from gateway.uploads.tickets import TicketState, UploadMethod
-from tests.uploads.carrying import BODY, LEASE, Desk, broken, until
+from tests.uploads.carrying import BODY, LEASE, Desk, broken, put, until
 
-SECONDS = 20.0
+SECONDS = 60.0
 DAY = 24 * 3600.0
 
 
@@ -23,7 +23,7 @@ DAY = 24 * 3600.0
 async def test_what_died_is_carried_to_its_end(desk: Desk, state: TicketState) -> None:
     """Whichever step a worker died in, the upload ends without anybody asking for it."""
     # given
-    facts = {"result": Ref("shelf", RefType.ATTACHMENT, ("1", "x")).to_id()}
+    facts = {"result": Ref("shelf", RefType.ATTACHMENT, ("1", "x")).to_text()}
     ticket = await desk.left_in(state, **facts if state is TicketState.SENT else {})
 
     # when
@@ -33,6 +33,37 @@ async def test_what_died_is_carried_to_its_end(desk: Desk, state: TicketState) -
     assert (report.resumed, report.failed) == (1, 0)
     assert (await desk.read(ticket)).state is TicketState.FINALIZED
     assert desk.shelf.attempts == (0 if state is TicketState.SENT else 1)
+
+
+async def test_what_was_asked_for_goes_on_without_its_client(desk: Desk) -> None:
+    """A worker that died before it had looked at the bytes leaves an upload that somebody wanted: it is carried."""
+    # given one upload that a dead worker was about to carry, and one that nobody has asked for yet
+    asked, waiting = await desk.left_in(TicketState.PENDING), await desk.staged()
+
+    # when
+    report = await Sweeper(desk.service).sweep()
+
+    # then
+    assert report.resumed == 1
+    assert [(await desk.read(one)).state for one in (asked, waiting)] == [
+        TicketState.FINALIZED,
+        TicketState.PENDING,
+    ]
+
+
+async def test_a_worker_that_died_while_it_cancelled_sends_nothing(desk: Desk) -> None:
+    """Who wanted an upload to end must not find it carried because a process died."""
+    # given a process that died with the claim of a cancellation
+    ticket = await desk.staged()
+    await desk.journal.claim(ticket.id, None, LEASE)
+    desk.clock.pass_by(LEASE + 1)
+
+    # when
+    report = await Sweeper(desk.service).sweep()
+
+    # then
+    assert (report.resumed, desk.shelf.attempts) == (0, 0)
+    assert (await desk.service.cancel(ticket.id, "")).state is TicketState.CANCELLED
 
 
 async def test_what_lives_is_left_alone(desk: Desk) -> None:
@@ -97,11 +128,16 @@ async def test_what_never_came_ends(desk: Desk) -> None:
 
 async def test_a_dry_run_counts_bytes_and_touches_nothing(desk: Desk) -> None:
     """An operator sees what would go before it goes, in bytes, and the same goes then."""
-    # given a stuck upload, one without bytes, a staged object that nobody needs, and an upload in parts
+    # given a stuck upload, and some whose time is up: one without bytes, one with them, and one with a part of them
     await desk.left_in(TicketState.VERIFIED)
     await desk.staged(body=None)
+    await desk.staged()
+    late = await desk.staged(body=None, method=UploadMethod.MULTIPART)
+    await put(desk.service.staged(late).targets[0], BODY)
+    # and a staged object and an upload in parts that nobody needs
     done = await desk.staged()
     parted = await desk.staged(body=None, method=UploadMethod.MULTIPART)
+    await put(desk.service.staged(parted).targets[0], BODY)
     for one in (done, parted):
         claimed = await desk.journal.claim(one.id, "me", LEASE)
         await desk.journal.advance(claimed, TicketState.CANCELLED)
@@ -117,12 +153,13 @@ async def test_a_dry_run_counts_bytes_and_touches_nothing(desk: Desk) -> None:
     assert asdict(seen) == {
         "resumed": 1,
         "failed": 0,
-        "expired": 1,
-        "removed_objects": 1,
-        "removed_bytes": len(BODY),
-        "aborted_uploads": 1,
+        "expired": 3,
+        "removed_objects": 2,
+        "removed_bytes": 2 * len(BODY),
+        "aborted_uploads": 2,
+        "aborted_bytes": 2 * len(BODY),
     }
-    assert f"{len(BODY):,} bytes" in "\n".join(seen.lines())
+    assert "\n".join(seen.lines()).count(f"{2 * len(BODY):,} bytes") == 2
     assert (attempts, staged.size) == (0, len(BODY))
     assert swept == seen
     with pytest.raises(NotFound):

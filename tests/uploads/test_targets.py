@@ -13,15 +13,13 @@ from minio.credentials import Credentials
 from minio.datatypes import PostPolicy
 
 from gateway.domain.secret import Secret
-from gateway.uploads.storage import StoredPart, StoreSettings
+from gateway.uploads.storage import StoreSettings
 from gateway.uploads.targets import (
     MIB,
     MOST_PARTS,
     part_lengths,
     part_size,
     part_target,
-    parts_for_uppy,
-    parts_from_uppy,
     post_target,
     put_target,
 )
@@ -131,36 +129,6 @@ def test_a_target_shows_no_signature(kind: str) -> None:
 
     # then
     assert not [part for part in ("X-Amz-Signature", "x-amz-signature", KEY, "secret") if part in text]
-
-
-def test_uppy_gets_what_it_asks_for() -> None:
-    """Uppy reads method, url, fields and headers; its listParts wants the letters of S3, or it can't resume."""
-    # given
-    put = put_target(SETTINGS, KEY, size=5, media_type="text/plain", sha256=SHA256, now=NOW)
-    post = post_target(SETTINGS, KEY, sizes=range(6), media_type="text/plain", now=NOW)
-    parts = [StoredPart(1, "abc", 5)]
-
-    # when
-    answers = [put.for_uppy(), post.for_uppy()]
-
-    # then
-    assert answers[0] == {"method": "PUT", "url": put.url, "headers": put.headers}
-    assert answers[1] == {"method": "POST", "url": post.url, "headers": {}, "fields": post.parameters}
-    assert parts_for_uppy(parts) == [{"PartNumber": 1, "Size": 5, "ETag": '"abc"'}]
-    assert parts_from_uppy([{"PartNumber": 1, "ETag": '"abc"'}]) == [StoredPart(1, "abc", 0)]
-
-
-@pytest.mark.parametrize(
-    "wrong", [[{"ETag": "abc"}], [{"PartNumber": 1}], [{"PartNumber": "one", "ETag": "a"}], ["text"]], ids=str
-)
-def test_other_parts_are_refused(wrong: list[Any]) -> None:
-    """Parts of another shape are a mistake of the caller, not a fault in the middle of a completion."""
-    # when
-    with pytest.raises(ValueError, match=r"PartNumber|invalid literal") as raised:
-        parts_from_uppy(wrong)
-
-    # then
-    assert raised.type is ValueError
 
 
 @pytest.mark.parametrize("sha256", ["abc", "zz" * 32, "00" * 31], ids=["odd", "no hex", "short"])

@@ -8,11 +8,12 @@ import pytest
 from gateway.domain.errors import Conflict, RateLimited, Unavailable
 from gateway.uploads.service import UploadService
 from gateway.uploads.storage import StagingStore
-from gateway.uploads.tickets import TicketState, UploadMethod
+from gateway.uploads.tickets import OnConflict, TicketState, UploadMethod
 from gateway.uploads.transfer import Patience
 from tests.uploads.carrying import BODY, CASE, LEASE, Desk, broken, put, until
 
-SECONDS = 20.0
+SECONDS = 60.0
+DAY = 24 * 3600.0
 
 
 async def test_a_lost_answer_is_looked_for(desk: Desk) -> None:
@@ -45,7 +46,65 @@ async def test_what_provably_failed_may_be_tried_again(desk: Desk) -> None:
         Unavailable.code,
         True,
     )
-    assert (final.state, final.attempt, len(desk.shelf.files)) == (TicketState.FINALIZED, 2, 1)
+    assert (final.state, desk.shelf.attempts, len(desk.shelf.files)) == (TicketState.FINALIZED, 2, 1)
+
+
+@pytest.mark.parametrize("behavior", OnConflict)
+async def test_a_first_attempt_that_comes_late_is_the_upload(desk: Desk, behavior: OnConflict) -> None:
+    """A file that turns up after its upload was given up is no stranger that has taken the name: it is this one."""
+    # given a source that breaks off, has nothing when it is asked, and then takes the file after all
+    desk.shelf.lists = True
+    ticket = await desk.staged(on_conflict=behavior)
+    desk.shelf.before = broken()
+    failed = await desk.service.finalize(ticket.id, "", SECONDS)
+    desk.shelf.files[ticket.id] = ("devis.pdf", BODY)
+
+    # when it is finalized again, as a client does that was told to
+    final = await desk.service.finalize(ticket.id, "", SECONDS)
+
+    # then it is there once, under its own name
+    assert failed.may_be_retried
+    assert (final.state, final.name, final.error_code) == (TicketState.FINALIZED, "devis.pdf", None)
+    assert (desk.shelf.attempts, len(desk.shelf.files)) == (1, 1)
+
+
+async def test_a_name_that_others_took_stays_taken(desk: Desk) -> None:
+    """Looking for a late copy of its own does not make an upload take a stranger's file for it."""
+    # given an attempt that made nothing, and then a stranger's file of the same name
+    desk.shelf.lists = True
+    ticket = await desk.staged()
+    desk.shelf.before = broken()
+    await desk.service.finalize(ticket.id, "", SECONDS)
+    desk.shelf.files["stranger"] = ("devis.pdf", b"something else")
+
+    # when
+    final = await desk.service.finalize(ticket.id, "", SECONDS)
+
+    # then
+    assert (final.state, final.error_code) == (TicketState.FAILED, Conflict.code)
+    assert desk.shelf.attempts == 1
+
+
+async def test_a_source_that_tells_nothing_for_a_day_leaves_a_doubt(desk: Desk) -> None:
+    """An upload whose source does not come back is not asked about for ever: a person decides."""
+    # given an upload in doubt, and a source that is away
+    ticket = await desk.left_in(TicketState.SENDING)
+    desk.shelf.reconcile = _away  # type: ignore[assignment, method-assign]
+    with pytest.raises(Unavailable):
+        await desk.service.finalize(ticket.id, "", SECONDS)
+    left = await desk.read(ticket)
+
+    # when it is still away the next day
+    desk.clock.pass_by(DAY)
+    final = await desk.service.finalize(ticket.id, "", SECONDS)
+
+    # then
+    assert (left.state, left.lease_until) == (TicketState.SENDING, None)
+    assert (final.state, final.error_code) == (TicketState.UNKNOWN, "OUTCOME_UNKNOWN")
+
+
+async def _away(*_: object) -> None:
+    raise Unavailable("The source is away.", source="shelf")
 
 
 async def test_a_refusal_is_the_end(desk: Desk) -> None:
@@ -149,7 +208,7 @@ async def test_a_doubt_waits_for_an_equal_upload_under_way(desk: Desk) -> None:
     # then nobody asks the source before the other one has ended
     assert desk.shelf.asked == 0
     under_way = await desk.journal.get("living", "")
-    await desk.journal.advance(under_way, TicketState.SENT, result=CASE.to_id())
+    await desk.journal.advance(under_way, TicketState.SENT, result=CASE.to_text())
     assert (await asking).state is TicketState.FINALIZED
     assert desk.shelf.asked == 1
 
@@ -177,7 +236,11 @@ async def test_an_attempt_that_may_still_take_effect_is_given_time(desk: Desk) -
     """A source that breaks the connection first and takes the file a moment later is not sent it again."""
     # given a source that takes the file while nobody listens any more
     service = UploadService(
-        desk.journal, desk.staging, {"shelf": desk.shelf}, patience=Patience(settling=0.3), now=desk.clock
+        desk.journal,
+        desk.staging,
+        lambda _: {"shelf": desk.shelf},
+        patience=Patience(settling=0.3),
+        now=desk.clock,
     )
     ticket = await desk.staged()
 

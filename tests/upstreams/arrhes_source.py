@@ -41,7 +41,7 @@ def open_arrhes(
         organization=seed.ORGANIZATION,
         year=seed.YEAR,
         key=Secret(key),
-        **{"link_hosts": (NO_STORE,), **settings},
+        **{"link_hosts": (NO_STORE,), "private_links": True, **settings},
     )
     return cls(given)
 

@@ -1,32 +1,27 @@
 """What the tests of the Decisiv adapter share: a platform on a port, documents, and questions to ask of it."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from xml.sax.saxutils import escape
 
 from gateway.domain.changes import UploadItem
-from gateway.domain.errors import GatewayError
 from gateway.domain.model import Attachment
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.decisiv import seed
 from gateway.sandbox.decisiv.app import create_app
 from gateway.sandbox.decisiv.state import Attachment as Kept
-from gateway.sandbox.server import in_thread
-from gateway.sandbox.upstream import Fault, SandboxUpstream
-from gateway.transport.call import Call
-from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
+from gateway.sandbox.upstream import Fault
+from gateway.upstreams.decisiv import DecisivSettings
 from tests.conformance.comparison import changed
-from tests.conformance.subject import Place, Switch
-from tests.conformance.uploading import Journal, staged
+from tests.conformance.subject import Place
+from tests.upstreams.bench import attachments_of, call, opened, put_up
 
 SOURCE = "service"
 CASE = "CASE-1001"
 CONTENTS = b"Bonjour"
-PATIENCE = 5.0
 SPACES = "http://www.decisiv.net/platform_api/0.0.7/Case/"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -52,13 +47,12 @@ class Bench:
     def __init__(self, place: Place) -> None:
         self.now = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
         self.state = seed.seeded(lambda: self.now)
-        self.sandbox = SandboxUpstream("decisiv", create_app(self.state))
+        self.sandbox = put_up(place, "decisiv", create_app(self.state))
         self.origin = place.origin
-        place.switch.app = self.sandbox
 
     def settings(self, **changes: Any) -> DecisivSettings:
         """Write the settings of an account with a token that does not end."""
-        values = {"token": Secret(seed.TOKEN), **changes}
+        values = {"token": Secret(seed.TOKEN), "private_links": True, **changes}
         return DecisivSettings(name=SOURCE, kind="decisiv", url=f"{self.origin}/platform_api", **values)
 
     def consumer(self, secret: str = seed.CONSUMER_SECRET) -> DecisivSettings:
@@ -76,24 +70,6 @@ class Bench:
         return [(one.method, one.path.removeprefix("/platform_api")) for one in self.sandbox.requests]
 
 
-@contextmanager
-def served() -> Iterator[Place]:
-    """Run a server that answers for one platform after another."""
-    switch = Switch()
-    with in_thread(switch) as origin:
-        yield Place(switch, origin)
-
-
-@asynccontextmanager
-async def opened(chosen: DecisivSettings) -> AsyncIterator[DecisivAdapter]:
-    """Open an adapter and close it."""
-    adapter = DecisivAdapter(chosen)
-    try:
-        yield adapter
-    finally:
-        await adapter.aclose()
-
-
 def attachment(case_id: str, native_id: str) -> Ref:
     """Name an attachment of a case."""
     return Ref(SOURCE, RefType.ATTACHMENT, (case_id, native_id))
@@ -109,24 +85,9 @@ def first_of(bench: Bench, case_id: str = "CASE-1001") -> Ref:
     return attachment(case_id, next(iter(bench.state.cases[case_id].attachments)))
 
 
-def call() -> Call:
-    """Start an operation."""
-    return Call.lasting(PATIENCE)
-
-
-async def asked(chosen: DecisivSettings, ref: Ref) -> Any:
-    """Fetch an attachment, or list a case, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        ask = adapter.fetch if ref.type is RefType.ATTACHMENT else adapter.children
-        (found,) = await ask([ref], call())
-    return found
-
-
 async def listed(chosen: DecisivSettings, case_id: str = "C1") -> tuple[Attachment, ...]:
     """List the attachments of a case that is there."""
-    listing = await asked(chosen, case(case_id))
-    assert not isinstance(listing, GatewayError), listing
-    return tuple(listing.attachments)
+    return await attachments_of(chosen, case(case_id))
 
 
 async def downloaded(chosen: DecisivSettings, ref: Ref) -> tuple[int | None, bytes]:
@@ -178,24 +139,6 @@ def upload_of(bench: Bench, contents: bytes = CONTENTS, **changes: Any) -> Uploa
         started_at=bench.now,
     )
     return changed(item, **changes)
-
-
-async def uploaded(chosen: DecisivSettings, item: UploadItem, contents: bytes = CONTENTS) -> Ref | GatewayError:
-    """Upload, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.upload(item, staged(contents), call(), Journal())
-        except GatewayError as exc:
-            return exc
-
-
-async def reconciled(chosen: DecisivSettings, item: UploadItem) -> Ref | GatewayError | None:
-    """Look for what an attempt made, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.reconcile(item, call())
-        except GatewayError as exc:
-            return exc
 
 
 def held(bench: Bench, ref: object) -> Kept:

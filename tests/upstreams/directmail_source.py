@@ -1,25 +1,18 @@
 """What the tests of the Direct Mail adapter share: an account on a port, and questions to ask of it."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
-from gateway.domain.errors import GatewayError
-from gateway.domain.model import Attachment
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.directmail import seed
 from gateway.sandbox.directmail.app import create_app
-from gateway.sandbox.server import in_thread
-from gateway.sandbox.upstream import Fault, SandboxUpstream
-from gateway.transport.call import Call
-from gateway.upstreams.directmail import DirectMailAdapter, DirectMailSettings
-from tests.conformance.subject import Place, Switch
+from gateway.sandbox.upstream import Fault
+from gateway.upstreams.directmail import DirectMailSettings
+from tests.conformance.subject import Place
+from tests.upstreams.bench import put_up
 
 SOURCE = "letters"
-PATIENCE = 5.0
 BASE = "/api/v2"
 NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 
@@ -29,9 +22,8 @@ class Bench:
 
     def __init__(self, place: Place) -> None:
         self.state = seed.seeded(lambda: NOW)
-        self.sandbox = SandboxUpstream("directmail", create_app(self.state))
+        self.sandbox = put_up(place, "directmail", create_app(self.state))
         self.origin = place.origin
-        place.switch.app = self.sandbox
 
     def settings(self, secret: str = seed.KEY_SECRET) -> DirectMailSettings:
         """Write the settings of the account's key."""
@@ -64,44 +56,6 @@ def settings(origin: str, secret: str = seed.KEY_SECRET) -> DirectMailSettings:
     return DirectMailSettings(
         name=SOURCE, kind="directmail", url=origin + BASE, key_id=seed.KEY_ID, key_secret=Secret(secret)
     )
-
-
-@contextmanager
-def served() -> Iterator[Place]:
-    """Run a server that answers for one account after another."""
-    switch = Switch()
-    with in_thread(switch) as origin:
-        yield Place(switch, origin)
-
-
-@asynccontextmanager
-async def opened(chosen: DirectMailSettings) -> AsyncIterator[DirectMailAdapter]:
-    """Open an adapter and close it."""
-    adapter = DirectMailAdapter(chosen)
-    try:
-        yield adapter
-    finally:
-        await adapter.aclose()
-
-
-def call() -> Call:
-    """Start an operation."""
-    return Call.lasting(PATIENCE)
-
-
-async def asked(chosen: DirectMailSettings, ref: Ref) -> Any:
-    """Fetch an attachment, or list a message, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        ask = adapter.fetch if ref.type is RefType.ATTACHMENT else adapter.children
-        (found,) = await ask([ref], call())
-    return found
-
-
-async def listed(chosen: DirectMailSettings, ref: Ref) -> tuple[Attachment, ...]:
-    """List the attachments of a message that is there."""
-    listing = await asked(chosen, ref)
-    assert not isinstance(listing, GatewayError), listing
-    return tuple(listing.attachments)
 
 
 def path_of(ref: Ref) -> str:

@@ -1,7 +1,7 @@
 """What the tests of the EspoCRM adapter share: a CRM on a port, and references to what is in it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -12,9 +12,8 @@ from gateway.domain.secret import Secret
 from gateway.sandbox.espocrm import seed
 from gateway.sandbox.espocrm.app import create_app
 from gateway.sandbox.espocrm.state import Record, State
-from gateway.sandbox.server import in_thread
 from gateway.upstreams.espocrm import EspoCrmAdapter, EspoCrmSettings
-from tests.conformance.subject import Place, Subject, Switch, opened
+from tests.conformance.subject import Place, Subject, opened
 
 SOURCE = "crm"
 HOSTILE = "hostile0000000000"
@@ -29,14 +28,6 @@ LIMIT = 10_000
 CHUNK = 3_001
 SMALL = {**API_USER, "max_upload": LIMIT, "chunk_size": CHUNK}
 """Settings with which some thousand bytes are many chunks."""
-
-
-@contextmanager
-def served() -> Iterator[Place]:
-    """Run a server that answers for one CRM after another."""
-    switch = Switch()
-    with in_thread(switch) as origin:
-        yield Place(switch, origin)
 
 
 def crm() -> State:

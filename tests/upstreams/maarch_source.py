@@ -1,8 +1,6 @@
 """What the tests of the Maarch adapter share: a mail room on a port, and questions to ask of it."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -15,16 +13,13 @@ from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.maarch import seed
 from gateway.sandbox.maarch.app import create_app
-from gateway.sandbox.server import in_thread
-from gateway.sandbox.upstream import Fault, SandboxUpstream
-from gateway.transport.call import Call
+from gateway.sandbox.upstream import Fault
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 from tests.conformance.comparison import changed
-from tests.conformance.subject import Place, Switch
-from tests.conformance.uploading import Journal, staged
+from tests.conformance.subject import Place
+from tests.upstreams.bench import call, opened, put_up
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "maarch"
-PATIENCE = 5.0
 MAIL = seed.FIRST_MAIL
 
 
@@ -34,9 +29,8 @@ class Bench:
     def __init__(self, place: Place) -> None:
         self.now = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
         self.state = seed.seeded(lambda: self.now)
-        self.sandbox = SandboxUpstream("maarch", create_app(self.state))
+        self.sandbox = put_up(place, "maarch", create_app(self.state))
         self.origin = place.origin
-        place.switch.app = self.sandbox
 
     def settings(self, **changes: Any) -> MaarchSettings:
         """Write the settings of the program's account."""
@@ -53,24 +47,6 @@ class Bench:
         return [(one.method, one.path.removeprefix("/rest")) for one in self.sandbox.requests]
 
 
-@contextmanager
-def served() -> Iterator[Place]:
-    """Run a server that answers for one mail room after another."""
-    switch = Switch()
-    with in_thread(switch) as origin:
-        yield Place(switch, origin)
-
-
-@asynccontextmanager
-async def opened(chosen: MaarchSettings) -> AsyncIterator[MaarchAdapter]:
-    """Open an adapter and close it."""
-    adapter = MaarchAdapter(chosen)
-    try:
-        yield adapter
-    finally:
-        await adapter.aclose()
-
-
 def attachment(native_id: object) -> Ref:
     """Name an attachment."""
     return Ref("mails", RefType.ATTACHMENT, (str(native_id),))
@@ -79,11 +55,6 @@ def attachment(native_id: object) -> Ref:
 def mail(native_id: object) -> Ref:
     """Name a mail."""
     return Ref("mails", RefType.RECORD, (str(native_id),))
-
-
-def call() -> Call:
-    """Start an operation."""
-    return Call.lasting(PATIENCE)
 
 
 async def got(chosen: MaarchSettings, ref: Ref) -> Attachment:
@@ -145,23 +116,3 @@ def upload_of(bench: Bench, contents: bytes = b"Bonjour", **changes: Any) -> Upl
         started_at=bench.now,
     )
     return changed(item, **changes)
-
-
-async def uploaded(
-    chosen: MaarchSettings, item: UploadItem, contents: bytes = b"Bonjour"
-) -> Ref | GatewayError:
-    """Upload, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.upload(item, staged(contents), call(), Journal())
-        except GatewayError as exc:
-            return exc
-
-
-async def reconciled(chosen: MaarchSettings, item: UploadItem) -> Ref | GatewayError | None:
-    """Look for what an attempt made, whatever comes of it."""
-    async with opened(chosen) as adapter:
-        try:
-            return await adapter.reconcile(item, call())
-        except GatewayError as exc:
-            return exc

@@ -312,7 +312,7 @@ async def test_a_signed_link_needs_no_credential(place: Place, state: State, sto
 
     # when
     async with opened(place, create_app(state, store), open_arrhes) as subject:
-        link = await subject.adapter.sign(file_ref(file.id), Call.lasting(5))  # type: ignore[attr-defined]
+        link = await subject.adapter.sign(file_ref(file.id), Call.lasting(30))  # type: ignore[attr-defined]
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(link.url)
 
@@ -332,7 +332,7 @@ async def test_a_pending_file_has_no_link(place: Place, state: State, store: Sto
     # when
     async with opened(place, create_app(state, store), open_arrhes) as subject:
         with pytest.raises(Conflict) as conflict:
-            await subject.adapter.sign(file_ref(file.id), Call.lasting(5))  # type: ignore[attr-defined]
+            await subject.adapter.sign(file_ref(file.id), Call.lasting(30))  # type: ignore[attr-defined]
 
     # then
     assert conflict.value.source == SOURCE
@@ -349,7 +349,7 @@ async def test_what_is_not_there_has_no_link(place: Place, state: State, store: 
     # when
     async with opened(place, app, open_arrhes) as subject:
         with pytest.raises(NotFound) as missing:
-            await subject.adapter.sign(ref, Call.lasting(5))  # type: ignore[attr-defined]
+            await subject.adapter.sign(ref, Call.lasting(30))  # type: ignore[attr-defined]
 
     # then
     assert missing.value.source == SOURCE

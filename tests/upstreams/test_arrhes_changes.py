@@ -76,12 +76,12 @@ def names(outcomes: Sequence[object]) -> list[object]:
 
 async def update(subject: Subject, *changes: FileChange) -> Sequence[object]:
     """Change files."""
-    return await adapter_of(subject).update(changes, Call.lasting(5))
+    return await adapter_of(subject).update(changes, Call.lasting(30))
 
 
 async def delete(subject: Subject, *refs: Ref) -> Sequence[object]:
     """Delete files."""
-    return await adapter_of(subject).delete(refs, Call.lasting(5))
+    return await adapter_of(subject).delete(refs, Call.lasting(30))
 
 
 def by_method(subject: Subject, method: str) -> list[str]:
@@ -205,7 +205,7 @@ async def test_deleting_is_final_and_repeatable(arrhes: Subject, state: State) -
     assert {first, second}.isdisjoint(state.files)
     assert by_method(arrhes, "DELETE").count(f"DELETE files/{first}") == 1
     assert (
-        await adapter_of(arrhes).deletion(Deletion(refs[0], DeletionState.DELETED), Call.lasting(5))
+        await adapter_of(arrhes).deletion(Deletion(refs[0], DeletionState.DELETED), Call.lasting(30))
         == outcomes[0]
     )
 
@@ -236,7 +236,7 @@ def scan_of(state: State, media_type: str = "application/pdf") -> str:
     return next(one.id for one in state.files.values() if one.storageKey and one.type == media_type)
 
 
-async def recognized(subject: Subject, file: str, seconds: float = 5) -> File | GatewayError:
+async def recognized(subject: Subject, file: str, seconds: float = 30) -> File | GatewayError:
     """Have a text file made."""
     try:
         return await adapter_of(subject).recognize_text(file_ref(file), Call.lasting(seconds))
@@ -297,9 +297,9 @@ async def test_recognition_may_take_its_time(place: Place, state: State, store: 
     app = create_app(state, store)
 
     # when
-    async with opened(place, app, lambda origin: open_arrhes(origin, try_timeout=0.5)) as subject:
-        subject.sandbox.fault = Fault(delay=1.0, only=lambda one: one.path.endswith("/ocr"))
-        outcome = await recognized(subject, scan, seconds=10)
+    async with opened(place, app, lambda origin: open_arrhes(origin, try_timeout=2.0)) as subject:
+        subject.sandbox.fault = Fault(delay=3.0, only=lambda one: one.path.endswith("/ocr"))
+        outcome = await recognized(subject, scan, seconds=60)
 
     # then
     assert isinstance(outcome, File)

@@ -95,7 +95,7 @@ def half_made(state: State, item: UploadItem, age: timedelta = timedelta(), **ch
 
 async def reconcile(subject: Subject, item: UploadItem) -> Ref | None:
     """Find out what an attempt did."""
-    return await uploading(subject).reconcile(item, Call.lasting(5))
+    return await uploading(subject).reconcile(item, Call.lasting(30))
 
 
 # Each of the four steps

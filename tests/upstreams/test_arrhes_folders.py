@@ -64,17 +64,17 @@ def names(outcomes: Sequence[object]) -> list[object]:
 
 async def create(subject: Subject, *folders: NewFolder) -> Sequence[object]:
     """Make folders."""
-    return await adapter_of(subject).create_folders(folders, Call.lasting(5))
+    return await adapter_of(subject).create_folders(folders, Call.lasting(30))
 
 
 async def move(subject: Subject, *changes: FolderChange) -> Sequence[object]:
     """Change folders."""
-    return await adapter_of(subject).update_folders(changes, Call.lasting(5))
+    return await adapter_of(subject).update_folders(changes, Call.lasting(30))
 
 
 async def raze(subject: Subject, *folders: FolderDeletion) -> Sequence[object]:
     """Delete folders."""
-    return await adapter_of(subject).delete_folders(folders, Call.lasting(5))
+    return await adapter_of(subject).delete_folders(folders, Call.lasting(30))
 
 
 def by_method(subject: Subject, method: str) -> list[str]:

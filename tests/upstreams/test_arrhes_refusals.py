@@ -109,7 +109,7 @@ async def test_what_cannot_be_taken_back_leaves_a_doubt(arrhes: Subject, state: 
     assert isinstance(outcome, Unavailable)
     arrhes.sandbox.fault = None
     item = item_of(contents, notes=journal.kept)
-    assert await uploading(arrhes).reconcile(item, Call.lasting(5)) is None
+    assert await uploading(arrhes).reconcile(item, Call.lasting(30)) is None
     assert journal.kept["file_id"] not in state.files
 
 

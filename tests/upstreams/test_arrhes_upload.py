@@ -193,7 +193,7 @@ async def test_the_id_is_noted_before_the_bytes_go(arrhes: Subject, front: Front
 
     # when
     with pytest.raises(Unavailable) as failure:
-        await uploading(arrhes).upload(item_of(contents), staged(contents), Call.lasting(5), full)
+        await uploading(arrhes).upload(item_of(contents), staged(contents), Call.lasting(30), full)
 
     # then
     assert failure.value.message == "The journal is away."
@@ -256,7 +256,7 @@ async def test_bytes_go_to_named_hosts_only(place: Place, state: State, store: S
     async with opened_with_store(place, state, store, front, link_hosts=("store.invalid",)) as subject:
         journal = Journal()
         outcome = await attempt(subject, item_of(contents), contents, journal)
-        found = await uploading(subject).reconcile(item_of(contents, notes=journal.kept), Call.lasting(5))
+        found = await uploading(subject).reconcile(item_of(contents, notes=journal.kept), Call.lasting(30))
 
     # then
     assert isinstance(outcome, BadResponse)

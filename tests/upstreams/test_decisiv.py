@@ -20,20 +20,17 @@ from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
 from tests.conformance.adapter_suite import AdapterSuite
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Samples
+from tests.upstreams.bench import asked, call, opened, served
 from tests.upstreams.decisiv_source import (
     SOURCE,
     Bench,
-    asked,
     attachment,
-    call,
     case,
     document,
     downloaded,
     first_of,
     item,
-    opened,
     parts,
-    served,
     single,
 )
 
@@ -108,6 +105,7 @@ class TestDecisiv(AdapterSuite):
             url=f"{origin}/platform_api",
             token=Secret(seed.TOKEN),
             link_hosts=(self.link_host,),
+            private_links=True,
         )
         return DecisivAdapter(settings)
 

@@ -25,7 +25,8 @@ from gateway.sandbox.upstream import Fault
 from gateway.upstreams.decisiv import DecisivSettings
 from gateway.upstreams.registry import KINDS, open_source
 from tests.conformance.subject import Place
-from tests.upstreams.decisiv_source import Bench, asked, call, case, opened, served
+from tests.upstreams.bench import asked, call, opened, served
+from tests.upstreams.decisiv_source import Bench, case
 
 CASE = "CASE-1001"
 TOKEN = ("POST", "/oauth2/token")

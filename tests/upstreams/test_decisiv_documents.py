@@ -12,20 +12,19 @@ from gateway.domain.model import Attachment
 from gateway.domain.refs import Ref
 from gateway.sandbox.decisiv.state import Case
 from tests.conformance.subject import Place
+from tests.upstreams.bench import asked, served
 from tests.upstreams.decisiv_source import (
     PARTS,
     PROLOG,
     SENDER,
     SPACES,
     Bench,
-    asked,
     attachment,
     case,
     document,
     item,
     listed,
     parts,
-    served,
     single,
 )
 
@@ -142,7 +141,7 @@ async def test_id_is_found_in_its_element_or_its_address(
 
     # then the id is known, decoded, and goes back the way it came
     assert natural(found) == (native_id, native_id)
-    assert Ref.from_id(found.ref.to_id()) == found.ref
+    assert Ref.from_text(found.ref.to_text()) == found.ref
 
 
 @pytest.mark.parametrize("url", [None, "", "https://h/", "https://h", "https://[h/7"])

@@ -16,19 +16,8 @@ from gateway.sandbox.decisiv import seed
 from gateway.sandbox.upstream import Fault
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place
-from tests.upstreams.decisiv_source import (
-    CASE,
-    Bench,
-    attachment,
-    case,
-    held,
-    parts,
-    reconciled,
-    served,
-    single,
-    upload_of,
-    uploaded,
-)
+from tests.upstreams.bench import reconciled, served, uploaded
+from tests.upstreams.decisiv_source import CASE, Bench, attachment, case, held, parts, single, upload_of
 from tests.upstreams.decisiv_source import item as element
 from tests.upstreams.listening import Substitute
 

@@ -29,21 +29,8 @@ from gateway.upstreams.decisiv import DecisivAdapter, DecisivSettings
 from tests.conformance.subject import Place
 from tests.conformance.upload_suite import UploadSuite
 from tests.conformance.uploading import Journal, staged
-from tests.upstreams.decisiv_source import (
-    CASE,
-    CONTENTS,
-    SOURCE,
-    SPACES,
-    Bench,
-    call,
-    case,
-    held,
-    opened,
-    served,
-    single,
-    upload_of,
-    uploaded,
-)
+from tests.upstreams.bench import call, opened, served, uploaded
+from tests.upstreams.decisiv_source import CASE, CONTENTS, SOURCE, SPACES, Bench, case, held, single, upload_of
 from tests.upstreams.decisiv_source import item as element
 from tests.upstreams.listening import Drain, Wiretap, generated, measured
 

@@ -24,17 +24,8 @@ from gateway.upstreams.directmail import DirectMailAdapter
 from tests.conformance.adapter_suite import AdapterSuite
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Samples
-from tests.upstreams.directmail_source import (
-    NOW,
-    SOURCE,
-    Bench,
-    asked,
-    call,
-    opened,
-    path_of,
-    served,
-    settings,
-)
+from tests.upstreams.bench import asked, call, opened, served
+from tests.upstreams.directmail_source import NOW, SOURCE, Bench, path_of, settings
 
 HOSTILE = Ref(SOURCE, RefType.ATTACHMENT, (seed.FESTIVAL, "", "1B"))
 HOSTILE_NAME = 'Tarifs "d\'été" 1/2.csv'

@@ -18,18 +18,8 @@ from gateway.domain.model import Attachment
 from gateway.domain.refs import Ref, RefType
 from gateway.sandbox.directmail import seed
 from tests.conformance.subject import Place
-from tests.upstreams.directmail_source import (
-    BASE,
-    NOW,
-    SOURCE,
-    Bench,
-    asked,
-    call,
-    listed,
-    opened,
-    path_of,
-    served,
-)
+from tests.upstreams.bench import asked, attachments_of, call, opened, served
+from tests.upstreams.directmail_source import BASE, NOW, SOURCE, Bench, path_of
 
 WIRE = {
     "uuid": "07846D22-F0F7-4A39-96FD-A7FACC022FB8",
@@ -63,7 +53,7 @@ async def test_pages_are_followed_to_the_end(bench: Bench) -> None:
     expected = bench.attachments(5)
 
     # when a message with eight attachments is listed
-    found = await listed(bench.settings(), bench.message(5))
+    found = await attachments_of(bench.settings(), bench.message(5))
 
     # then all came, by the server's own links
     own = path_of(bench.message(5))
@@ -108,7 +98,7 @@ async def test_link_to_the_next_page_has_many_spellings(bench: Bench, link: str)
     )
 
     # when the message is listed
-    found = await listed(bench.settings(), bench.message())
+    found = await attachments_of(bench.settings(), bench.message())
 
     # then the second page was asked for
     assert bench.seen() == [path_of(bench.message()), f"{path_of(bench.message())}?page=2"]
@@ -152,7 +142,7 @@ async def test_other_links_are_no_pages(bench: Bench) -> None:
     bench.answer([WIRE], {"link": '<https://h/x>; rel="prev"; title="rel=next", <y>', "x-total-count": "many"})
 
     # when the message is listed
-    found = await listed(bench.settings(), bench.message())
+    found = await attachments_of(bench.settings(), bench.message())
 
     # then that was all
     assert len(found) == 1
@@ -164,7 +154,7 @@ async def test_other_links_are_no_pages(bench: Bench) -> None:
 async def one_of(bench: Bench, **changes: Any) -> Attachment:
     """List an attachment with these fields; None for a field takes it away."""
     bench.answer([{key: value for key, value in {**WIRE, **changes}.items() if value is not None}])
-    (found,) = await listed(bench.settings(), bench.message())
+    (found,) = await attachments_of(bench.settings(), bench.message())
     return found
 
 
@@ -227,7 +217,7 @@ async def test_missing_keys_are_unknown(bench: Bench) -> None:
     bench.answer([{"uuid": "A1"}, {"uuid": "A2", "links": None, "content_length": None}])
 
     # when it is listed
-    found = await listed(bench.settings(), bench.message())
+    found = await attachments_of(bench.settings(), bench.message())
 
     # then all else is None
     assert [(one.name, one.size, one.updated_at) for one in found] == [("A1", None, None), ("A2", None, None)]

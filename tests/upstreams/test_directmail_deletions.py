@@ -23,7 +23,8 @@ from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.upstreams.base import capabilities
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place
-from tests.upstreams.directmail_source import Bench, asked, call, opened, path_of, served
+from tests.upstreams.bench import asked, call, opened, served
+from tests.upstreams.directmail_source import Bench, path_of
 
 
 @pytest.fixture(scope="module")

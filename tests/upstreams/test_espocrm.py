@@ -21,6 +21,7 @@ from gateway.transport.call import Call
 from gateway.upstreams.espocrm import EspoCrmAdapter, EspoCrmSettings
 from tests.conformance.adapter_suite import AdapterSuite
 from tests.conformance.subject import Place, Samples, fetched, listed, read
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     ADMIN,
     API_USER,
@@ -39,7 +40,6 @@ from tests.upstreams.espocrm_source import (
     open_espocrm,
     paths,
     record_ref,
-    served,
     types,
 )
 
@@ -256,7 +256,7 @@ async def test_is_known_by_each_credential(place: Place, state: State, credentia
 
     async with connected(place, state, **credential) as subject:
         # when
-        await subject.adapter.probe(Call.lasting(5))
+        await subject.adapter.probe(Call.lasting(30))
         (listing,) = await listed(subject, [record_ref(case)])
         content = await read(subject.adapter, attachment_ref(first.id))
 

@@ -16,6 +16,7 @@ from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
 from gateway.upstreams.wire.espocrm import reason_in
 from tests.conformance.subject import Place, Subject, fetched, listed
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     ADMIN,
     API_USER,
@@ -28,7 +29,6 @@ from tests.upstreams.espocrm_source import (
     crm,
     paths,
     record_ref,
-    served,
     types,
 )
 
@@ -166,7 +166,7 @@ async def test_opens_the_bytes(place: Place, state: State) -> None:
 
     async with connected(place, state, **API_USER) as subject:
         # when
-        async with subject.adapter.open(attachment_ref(first.id), Call.lasting(5), "bytes=0-9") as content:
+        async with subject.adapter.open(attachment_ref(first.id), Call.lasting(30), "bytes=0-9") as content:
             got = b"".join([chunk async for chunk in content.chunks])
 
         # then
@@ -185,7 +185,7 @@ async def test_tells_deleted_bytes_from_broken_ones(place: Place, state: State) 
 
     async def failure(subject: Subject, ref: Ref) -> GatewayError:
         with pytest.raises(GatewayError) as caught:
-            async with subject.adapter.open(ref, Call.lasting(5)):
+            async with subject.adapter.open(ref, Call.lasting(30)):
                 pass
         return caught.value
 

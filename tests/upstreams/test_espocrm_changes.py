@@ -19,6 +19,7 @@ from gateway.sandbox.upstream import Fault
 from gateway.transport.call import Call
 from gateway.upstreams.espocrm import EspoCrmAdapter
 from tests.conformance.subject import Place, Subject, fetched, listed
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     API_USER,
     MISSING,
@@ -30,7 +31,6 @@ from tests.upstreams.espocrm_source import (
     crm,
     paths,
     record_ref,
-    served,
     types,
 )
 
@@ -84,7 +84,7 @@ async def test_renames(place: Place, state: State) -> None:
         subject.sandbox.requests.clear()
 
         # when
-        outcomes = await espocrm(subject).update(changes, Call.lasting(5.0))
+        outcomes = await espocrm(subject).update(changes, Call.lasting(30))
 
         # then
         assert set(types(outcomes)) == set(types(before)) == {Attachment}
@@ -112,7 +112,7 @@ async def test_names_what_cannot_be_changed(place: Place, state: State) -> None:
 
     async with connected(place, state, **API_USER) as subject:
         # when
-        outcomes = await espocrm(subject).update(changes, Call.lasting(5.0))
+        outcomes = await espocrm(subject).update(changes, Call.lasting(30))
 
         # then
         assert types(outcomes) == [Unsupported] * 3 + [BadInput] * 2 + [NotFound] * 2
@@ -131,15 +131,15 @@ async def test_deletes_and_counts_what_is_gone_as_deleted(place: Place, state: S
     async with connected(place, state, **API_USER) as subject:
         # when
         outcomes = [
-            *await espocrm(subject).delete([first, missing, first], Call.lasting(5.0)),
-            *await espocrm(subject).delete([first], Call.lasting(5.0)),
+            *await espocrm(subject).delete([first, missing, first], Call.lasting(30)),
+            *await espocrm(subject).delete([first], Call.lasting(30)),
         ]
 
         # then
         assert outcomes == [Deletion(ref, DeletionState.DELETED) for ref in (first, missing, first, first)]
         assert type((await fetched(subject, [first]))[0]) is NotFound
         assert second in await held(subject, record_ref(case))
-        assert await espocrm(subject).deletion(outcomes[0], Call.lasting(5.0)) == outcomes[0]  # type: ignore[arg-type]
+        assert await espocrm(subject).deletion(outcomes[0], Call.lasting(30)) == outcomes[0]  # type: ignore[arg-type]
 
 
 async def test_refused_deletion_is_an_error_of_its_own(place: Place, state: State, case: Record) -> None:
@@ -152,7 +152,7 @@ async def test_refused_deletion_is_an_error_of_its_own(place: Place, state: Stat
     async with connected(place, state, **SIGNER) as subject:
         # when
         outcomes = await espocrm(subject).delete(
-            [attachment_ref(theirs), attachment_ref(ours), attachment_ref("../x")], Call.lasting(5.0)
+            [attachment_ref(theirs), attachment_ref(ours), attachment_ref("../x")], Call.lasting(30)
         )
 
         # then
@@ -169,7 +169,7 @@ async def test_lost_answer_of_a_deletion_is_asked_for_again(place: Place, state:
         subject.sandbox.fault = Fault(torn=True, times=1)
 
         # when
-        outcomes = await espocrm(subject).delete([ref], Call.lasting(5.0))
+        outcomes = await espocrm(subject).delete([ref], Call.lasting(30))
 
         # then
         assert outcomes == [Deletion(ref, DeletionState.DELETED)]

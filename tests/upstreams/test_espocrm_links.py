@@ -21,6 +21,8 @@ from gateway.sandbox.upstream import Fault, SeenRequest
 from gateway.transport.call import Call
 from gateway.upstreams.espocrm import EspoCrmAdapter
 from tests.conformance.subject import Place, Subject, eventually, listed
+from tests.conformance.troubles import PATIENCE
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     ADMIN,
     MISSING,
@@ -32,11 +34,12 @@ from tests.upstreams.espocrm_source import (
     crm,
     paths,
     record_ref,
-    served,
     types,
 )
 
 MANY = 50
+UNHURRIED = {"try_timeout": PATIENCE}
+"""Settings with which a request that is held up is waited for, and not sent again."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,7 @@ def loose(state: State, number: int) -> list[Ref]:
 
 
 async def linked(
-    subject: Subject, record: Ref, refs: list[Ref], seconds: float = 5.0
+    subject: Subject, record: Ref, refs: list[Ref], seconds: float = PATIENCE
 ) -> list[Ref] | GatewayError:
     """Link attachments, whatever comes of it; gives what hangs there then."""
     try:
@@ -111,7 +114,7 @@ async def test_fifty_links_at_once_lose_nothing(place: Place, state: State, kind
         before = await held(subject, record)
 
         # when
-        outcomes = await asyncio.gather(*(linked(subject, record, [ref], 30.0) for ref in refs))
+        outcomes = await asyncio.gather(*(linked(subject, record, [ref]) for ref in refs))
 
         # then
         after = await held(subject, record)
@@ -262,17 +265,18 @@ async def test_write_reads_for_itself(place: Place, state: State, case: Record) 
     (ref,) = loose(state, 1)
     release = threading.Event()
 
-    async with connected(place, state, **ADMIN) as subject:
+    async with connected(place, state, **ADMIN, **UNHURRIED) as subject:
         await held(subject, record_ref(case))
-        subject.sandbox.fault = Fault(hold=release, times=1)
+        fault = subject.sandbox.fault = Fault(hold=release, times=1)
         reader = asyncio.ensure_future(held(subject, record_ref(case)))
-        await eventually(lambda: subject.sandbox.running == 1)
+        reached = await eventually(lambda: fault.times == 0)
 
         # when
         outcome = await linked(subject, record_ref(case), [ref])
         release.set()
 
         # then
+        assert reached
         assert isinstance(outcome, list)
         assert ref in outcome
         assert ref in await reader
@@ -282,16 +286,19 @@ async def test_waiting_writer_leaves_at_its_deadline(place: Place, state: State,
     """Who waits for another writer of the record waits no longer than its caller does, and then writes nothing."""
     # given
     one, other = loose(state, 2)
+    release = threading.Event()
 
-    async with connected(place, state, **ADMIN) as subject:
-        subject.sandbox.fault = Fault(delay=0.5, times=1)
+    async with connected(place, state, **ADMIN, **UNHURRIED) as subject:
+        fault = subject.sandbox.fault = Fault(hold=release, times=1)
         first = asyncio.ensure_future(linked(subject, record_ref(case), [one]))
-        await asyncio.sleep(0.05)
+        reached = await eventually(lambda: fault.times == 0)
 
         # when
         outcome = await linked(subject, record_ref(case), [other], 0.1)
+        release.set()
 
         # then
+        assert reached
         assert type(outcome) is DeadlineExceeded
         assert isinstance(await first, list)
         assert state.records["Attachment"][other.key[0]].values["parentId"] is None

@@ -19,6 +19,7 @@ from gateway.sandbox.espocrm.records import remove
 from gateway.sandbox.espocrm.state import READ, Login, Role, State
 from gateway.sandbox.upstream import Fault
 from tests.conformance.subject import Place, fetched, listed
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     ADMIN,
     API_USER,
@@ -32,7 +33,6 @@ from tests.upstreams.espocrm_source import (
     names,
     paths,
     record_ref,
-    served,
     types,
 )
 

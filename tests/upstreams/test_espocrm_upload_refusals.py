@@ -16,6 +16,7 @@ from tests.conformance.uploading import (
     some_bytes,
     uploaded,
 )
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     API_USER,
     CHUNK,
@@ -28,7 +29,6 @@ from tests.upstreams.espocrm_source import (
     open_espocrm,
     paths,
     record_ref,
-    served,
 )
 
 

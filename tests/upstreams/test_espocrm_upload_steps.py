@@ -24,6 +24,7 @@ from tests.conformance.uploading import (
     uploaded,
     uploading,
 )
+from tests.upstreams.bench import served
 from tests.upstreams.espocrm_source import (
     API_USER,
     CHUNK,
@@ -38,7 +39,6 @@ from tests.upstreams.espocrm_source import (
     loose,
     paths,
     record_ref,
-    served,
 )
 
 

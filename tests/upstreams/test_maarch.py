@@ -17,19 +17,8 @@ from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 from tests.conformance.adapter_suite import AdapterSuite
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, Samples
-from tests.upstreams.maarch_source import (
-    Bench,
-    answer,
-    attachment,
-    call,
-    got,
-    listed,
-    mail,
-    opened,
-    outcome,
-    recorded,
-    served,
-)
+from tests.upstreams.bench import call, opened, served
+from tests.upstreams.maarch_source import Bench, answer, attachment, got, listed, mail, outcome, recorded
 
 ODT = "application/vnd.oasis.opendocument.text"
 HOSTILE = 1001

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import threading
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,18 +30,9 @@ from gateway.upstreams.maarch import LARGEST_REFUSAL, MaarchAdapter
 from gateway.upstreams.registry import open_source
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, sent_credentials
-from tests.upstreams.maarch_source import (
-    Bench,
-    answer,
-    attachment,
-    call,
-    downloaded,
-    got,
-    mail,
-    opened,
-    outcome,
-    served,
-)
+from tests.conformance.troubles import HURRY
+from tests.upstreams.bench import call, opened, served
+from tests.upstreams.maarch_source import Bench, answer, attachment, downloaded, got, mail, outcome
 
 LOGIN = ("POST", "/authenticate")
 HALF_AN_HOUR = timedelta(minutes=31)
@@ -339,7 +331,7 @@ async def test_no_error_shows_a_credential(bench: Bench) -> None:
             for status in (400, 401, 403, 404, 429, 500)
         ),
         answer(CANARY.encode()),
-        Fault(delay=1.0),
+        Fault(hold=threading.Event()),
     ]
     errors: list[GatewayError] = []
 
@@ -350,7 +342,9 @@ async def test_no_error_shows_a_credential(bench: Bench) -> None:
             async with opened(chosen) as adapter:
                 errors += [
                     one
-                    for one in await adapter.fetch([attachment(1000)], Call.lasting(0.3))
+                    for one in await adapter.fetch(
+                        [attachment(1000)], Call.lasting(HURRY) if fault.hold else call()
+                    )
                     if isinstance(one, GatewayError)
                 ]
 

@@ -26,7 +26,8 @@ from gateway.sandbox.upstream import Fault
 from gateway.upstreams.maarch import MaarchSettings
 from gateway.upstreams.wire.maarch import WireAttachment, overwriting
 from tests.conformance.subject import Place
-from tests.upstreams.maarch_source import Bench, attachment, call, mail, opened, outcome, served
+from tests.upstreams.bench import call, opened, served
+from tests.upstreams.maarch_source import Bench, attachment, mail, outcome
 
 FIRST = seed.FIRST_ATTACHMENT
 SIGNED = FIRST + seed.SIGNED_ENTRY

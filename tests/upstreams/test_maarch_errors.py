@@ -19,17 +19,8 @@ from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.sandbox.maarch import seed
 from tests.conformance.subject import Place
-from tests.upstreams.maarch_source import (
-    Bench,
-    answer,
-    attachment,
-    call,
-    downloaded,
-    mail,
-    opened,
-    outcome,
-    served,
-)
+from tests.upstreams.bench import call, opened, served
+from tests.upstreams.maarch_source import Bench, answer, attachment, downloaded, mail, outcome
 
 
 @pytest.fixture(scope="module")

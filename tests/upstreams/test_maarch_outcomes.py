@@ -17,17 +17,8 @@ from gateway.upstreams.maarch import MaarchAdapter
 from tests.conformance.comparison import changed
 from tests.conformance.subject import Place, eventually
 from tests.conformance.uploading import Journal, staged
-from tests.upstreams.maarch_source import (
-    MAIL,
-    Bench,
-    call,
-    mail,
-    opened,
-    reconciled,
-    served,
-    upload_of,
-    uploaded,
-)
+from tests.upstreams.bench import call, opened, reconciled, served, uploaded
+from tests.upstreams.maarch_source import MAIL, Bench, mail, upload_of
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +160,10 @@ async def test_listing_under_way_is_not_asked(bench: Bench, adapter: MaarchAdapt
     # given a listing that waits for its answer, and then an upload
     await adapter.probe(call())  # until a credential is known to work, requests wait for each other
     release = threading.Event()
-    bench.sandbox.fault = Fault(hold=release, only=lambda request: request.method == "GET", times=1)
+    held = Fault(hold=release, only=lambda request: request.method == "GET", times=1)
+    bench.sandbox.fault = held
     waiting = asyncio.ensure_future(adapter.children([mail(MAIL)], call()))
-    reached = await eventually(lambda: bench.sandbox.running == 1)
+    reached = await eventually(lambda: held.times == 0)
     ref = await adapter.upload(upload_of(bench), staged(b"Bonjour"), call(), Journal())
 
     # when the upload is reconciled

@@ -23,17 +23,9 @@ from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 from tests.conformance.subject import Place
 from tests.conformance.upload_suite import UploadSuite
 from tests.conformance.uploading import Journal, staged
+from tests.upstreams.bench import call, opened, served, uploaded
 from tests.upstreams.listening import Drain, Wiretap, generated, measured
-from tests.upstreams.maarch_source import (
-    MAIL,
-    Bench,
-    call,
-    mail,
-    opened,
-    served,
-    upload_of,
-    uploaded,
-)
+from tests.upstreams.maarch_source import MAIL, Bench, mail, upload_of
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,141 @@
+"""Keeps secrets out of what is logged: by how they look, by what they are called, and by their own texts.
+
+Everything that Python logs goes through it, whichever library logs it and wherever it ends up, and so do exceptions
+with their tracebacks. What is taken out leaves an ellipsis.
+"""
+
+import functools
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from gateway.domain.secret import living_texts
+
+GONE = "…"
+SHORTEST = 5
+"""Characters of a secret that is known by its text; shorter ones would be found in every other word."""
+
+_HEADERS = r"(?:[\w-]{0,40}-)?authorization(?:-code)?|(?:set-)?cookie"
+_FIELDS = (
+    r"x-amz-(?:signature|credential|security-token)|awsaccesskeyid|signature|sig|policy|encodedfile"
+    r"|[\w-]{0,40}(?:token|secret|password|passwd|api[_-]?key|secret[_-]?key|content_key|id_keys)"
+)
+_SEPARATOR = r"(?:(?:\\?[\"'])?\s*(?:[:=]|%3D)\s*|\\?[\"']\s*,\s*(?=b?[\"']))"
+PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"data:(?:[\w.+-]+/[\w.+-]+[^,\s\"']*|;base64),[^\s\"'<>)]+", re.IGNORECASE), f"data:{GONE}"),
+    (re.compile(rf"\b({_HEADERS})({_SEPARATOR}(?:b?[\"'])?)[^\r\n\"']+", re.IGNORECASE), rf"\1\2{GONE}"),
+    (re.compile(rf"(?<![\w-])({_FIELDS})({_SEPARATOR}b?\\?[\"'])[^\"'\r\n]+", re.IGNORECASE), rf"\1\2{GONE}"),
+    (
+        re.compile(rf"(?<![\w-])({_FIELDS})({_SEPARATOR})[^\s&,;\"'\\)}}\]<>#{GONE}]+", re.IGNORECASE),
+        rf"\1\2{GONE}",
+    ),
+    (
+        re.compile(r"\b(Basic|Bearer|Digest|Negotiate)\s+(?=[\w.~+/=-]*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE),
+        rf"\1 {GONE}",
+    ),
+    (re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)"), GONE),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), GONE),
+    (re.compile(r"(?<=/content/)[\w%-]{16,}"), GONE),
+)
+"""What secrets look like, and what is left of them."""
+SCHEME = re.compile(r"^(?:Basic|Bearer) ")
+RUN = re.compile(r"[\w+/-]{48,}={0,2}|[\w+/-]{22,}={1,2}(?![\w=])", re.ASCII)
+"""What may be Base64: the contents of a file, a sealed link, a digest."""
+LETTERS_PER_SLASH = 24
+"""Base64 has a slash in 64 letters; paths, which are left as they are, have many more."""
+
+
+def redacted(text: str) -> str:
+    """Give a text without the secrets in it."""
+    known = _known(living_texts())
+    if known is not None:
+        text = known.sub(GONE, text)
+    for pattern, rest in PATTERNS:
+        text = pattern.sub(rest, text)
+    return RUN.sub(_without_run, text)
+
+
+def _without_run(found: re.Match[str]) -> str:
+    run = found[0]
+    return run if run.count("/") * LETTERS_PER_SLASH > len(run) or not re.search(r"[0-9A-Z]", run) else GONE
+
+
+@functools.lru_cache(maxsize=4)
+def _known(texts: frozenset[str]) -> re.Pattern[str] | None:
+    """Make a pattern of the secrets' own texts, the longest first."""
+    forms = {form for text in texts for form in _forms(text) if len(form) >= SHORTEST}
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+
+
+def _forms(text: str) -> set[str]:
+    """Give a secret as it may be written, and the secret parts of one that is an address, a header or a list."""
+    pieces = (part for part in re.split(r"[\s,]+", text) if len(part) > 2 * SHORTEST)
+    parts = {text, SCHEME.sub("", text), *pieces}
+    if "://" in text:
+        parts = {_password(text)}
+    return {form for part in parts if part for form in (part, quote(part, safe=""), repr(part)[1:-1])}
+
+
+def _password(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return url
+
+
+# Where it is done
+
+
+def install() -> None:
+    """Redact whatever is logged from now on, and what Python says of exceptions that nobody caught."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, _Factory):
+        logging.setLogRecordFactory(_Factory(make))
+    sys.excepthook = _say
+    threading.excepthook = lambda died: _say(died.exc_type, died.exc_value, died.exc_traceback)
+    sys.unraisablehook = lambda lost: _say(lost.exc_type, lost.exc_value, lost.exc_traceback)
+
+
+class _Factory:
+    """Makes the records of logs without secrets."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self.make = make
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self.make(*args, **kwargs)
+        _clean(record)
+        return record
+
+
+def _clean(record: logging.LogRecord) -> None:
+    """Take the secrets out of a record: of its parts where that is enough, else of the text that they make."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redacted(arg) if isinstance(arg, str) else arg for arg in record.args)
+    try:
+        text = record.getMessage()
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+    ):  # a mistake of who logs, which logging would print with all it was given
+        text = f"{record.msg} {record.args}"
+        record.args = ()
+    safe = redacted(text)
+    if safe != text or not record.args:
+        record.msg, record.args = safe, ()
+    if record.exc_info and record.exc_info[0]:
+        record.exc_text = redacted("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+        record.exc_info = None  # or a handler would write it anew
+    if record.stack_info:
+        record.stack_info = redacted(record.stack_info)
+
+
+def _say(kind: type[BaseException], value: BaseException | None, trace: Any) -> None:
+    if not issubclass(kind, SystemExit):
+        sys.stderr.write(redacted("".join(traceback.format_exception(kind, value, trace))))
