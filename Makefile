@@ -31,8 +31,8 @@ schema: $(INSTALLED) ## Prints the schema into schema.graphql
 	@$(BIN)/attachment-gateway schema >.venv/schema.graphql
 	@mv .venv/schema.graphql schema.graphql
 
-bench: $(INSTALLED) ## Runs the benchmarks of tests/benchmark
-	@$(BIN)/pytest tests/benchmark -m "slow or not slow" -s
+bench: $(INSTALLED) ## Measures into .bench/report.md (PARTS, REPS, SERVERS, QUERIES, CONCURRENCY: tests/benchmark/README.md)
+	@$(BIN)/python -m tests.benchmark
 
 lock: ## Writes the lock files anew (UPGRADE=1: with the newest versions)
 	@./.lock/update

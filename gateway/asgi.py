@@ -122,7 +122,7 @@ def create_app(settings: Settings) -> Starlette:
         parts.door,
         parts.make_context,
         EndpointSettings(settings.deadline, traces=explored),
-        Answers(settings.answers),
+        answers=Answers(settings.answers),
         page=_editor(settings) if explored else None,
     )
     content = ContentEndpoint(parts.door.sources, parts.links, settings.deadline)

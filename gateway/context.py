@@ -96,6 +96,5 @@ class RequestContext:
         return self.sources[name]
 
     def close(self) -> None:
-        """Cancel what still runs for this request, and free what it loaded: its objects are not read any more."""
+        """Cancel what still runs for this request."""
         self.loaders.close()
-        self.loaders.trees.dissolve()

@@ -27,7 +27,10 @@ _FIELDS = (
 )
 _SEPARATOR = r"(?:(?:\\?[\"'])?\s*(?:[:=]|%3D)\s*|\\?[\"']\s*,\s*(?=b?[\"']))"
 PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"data:(?:[\w.+-]+/[\w.+-]+[^,\s\"']*|;base64),[^\s\"'<>)]+", re.IGNORECASE), f"data:{GONE}"),
+    (
+        re.compile(r"data:(?:[\w.+-]{1,64}/[\w.+-]{1,64}[^,\s\"']{0,64}|;base64),[^\s\"'<>)]+", re.IGNORECASE),
+        f"data:{GONE}",
+    ),
     (re.compile(rf"\b({_HEADERS})({_SEPARATOR}(?:b?[\"'])?)[^\r\n\"']+", re.IGNORECASE), rf"\1\2{GONE}"),
     (re.compile(rf"(?<![\w-])({_FIELDS})({_SEPARATOR}b?\\?[\"'])[^\"'\r\n]+", re.IGNORECASE), rf"\1\2{GONE}"),
     (

@@ -17,6 +17,17 @@ COLLECTED_AFTER = (50_000, 20, 50)
 """The garbage collector's thresholds: what requests make is freed without it, so it need not look so often."""
 
 
+class SettledServer(uvicorn.Server):
+    """A server that keeps the garbage collector from what stays for good: the schema alone is 100,000 objects."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then settle what the start has made; the server has the signals by now, so none is lost."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTED_AFTER)
+
+
 class CannotListenError(Exception):
     """The address can't be had; the text says why, and what to do, in one line."""
 
@@ -58,7 +69,7 @@ def make_server(app: ASGIApp, drain: int = DRAIN, largest_message: int = LARGEST
         server_header=False,
         timeout_graceful_shutdown=drain,
     )
-    return uvicorn.Server(config)
+    return SettledServer(config)
 
 
 def serve(server: uvicorn.Server, *listeners: socket.socket) -> bool:
@@ -66,13 +77,5 @@ def serve(server: uvicorn.Server, *listeners: socket.socket) -> bool:
 
     The server repeats a signal once it has stopped, which ends a program with `exit_on_signals` with status 0.
     """
-    _settle_collector()
     server.run(sockets=list(listeners))
     return server.started
-
-
-def _settle_collector() -> None:
-    """Keep the garbage collector from what stays for good: the schema alone is some 100,000 objects."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTED_AFTER)

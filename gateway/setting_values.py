@@ -25,6 +25,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "try_timeout": (0.01, 600),
     "concurrency": (1, 1000),
     "max_body": (1024, 1024 * 1024 * 1024),
+    "kept_answers": (0, 1024 * 1024 * 1024),
     "tokens": (10, 100_000),
     "depth": (1, 100),
     "aliases": (0, 10_000),

@@ -30,6 +30,9 @@ class RefType(StrEnum):
     SOURCE = "s"
     UPLOAD = "u"
 
+    __hash__ = str.__hash__
+    """That of an enum is written in Python, and every lookup of a reference takes it."""
+
 
 class Ref(msgspec.Struct, frozen=True, gc=False):
     """One object of one source.

@@ -22,21 +22,7 @@ class TreeByLibraryLoader(RefLoader[Tree]):
     """Loads the tree of a library by the library's reference: 2 upstream requests, however often it is asked for."""
 
     def __init__(self, sources: Mapping[str, Adapter], call: Call) -> None:
-        super().__init__(sources, call, self._trees)
-        self._loaded: list[Tree] = []
-
-    def dissolve(self) -> None:
-        """Free the trees that were loaded, which nobody may look at any more."""
-        while self._loaded:
-            self._loaded.pop().dissolve()
-
-    async def _trees(self, adapter: Adapter, refs: list[Ref], call: Call) -> Sequence[Tree | GatewayError]:
-        outcomes = await adapter.children(refs, call)
-        self._loaded += (found for found in outcomes if isinstance(found, Tree))
-        return [
-            _no_such("library", adapter) if isinstance(found, AttachmentListing) else found
-            for found in outcomes
-        ]
+        super().__init__(sources, call, _trees)
 
 
 async def _listings(
@@ -44,6 +30,13 @@ async def _listings(
 ) -> Sequence[AttachmentListing | GatewayError]:
     outcomes = await adapter.children(refs, call)
     return [_no_such("record", adapter) if isinstance(found, Tree) else found for found in outcomes]
+
+
+async def _trees(adapter: Adapter, refs: list[Ref], call: Call) -> Sequence[Tree | GatewayError]:
+    outcomes = await adapter.children(refs, call)
+    return [
+        _no_such("library", adapter) if isinstance(found, AttachmentListing) else found for found in outcomes
+    ]
 
 
 def _no_such(noun: str, adapter: Adapter) -> NotFound:

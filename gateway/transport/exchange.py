@@ -120,8 +120,7 @@ class Exchange:
         self.limits = limits
         self._tls = tls
         self._private = private
-        self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout, sock_read=limits.try_timeout)
-        self._patient = ClientTimeout(None, sock_connect=limits.connect_timeout)
+        self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout)
         self._quick: ClientSession | None = None
         self._slow: ClientSession | None = None
         """Downloads and uploads have connections of their own: many slow ones hold up nobody's lists."""
@@ -178,9 +177,13 @@ class Exchange:
             url = URL(request.url, encoded=PLAIN_URL.fullmatch(request.url) is not None)
         except ValueError:
             raise self._unreachable() from None
-        timeout = self._patient if request.streams else self._timeout
         return await session.request(
-            request.method, url, headers=request.headers, data=body, timeout=timeout, allow_redirects=False
+            request.method,
+            url,
+            headers=request.headers,
+            data=body,
+            timeout=self._timeout,
+            allow_redirects=False,
         )
 
     async def _whole(self, answer: ClientResponse) -> Response:

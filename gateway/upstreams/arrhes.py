@@ -24,7 +24,6 @@ from gateway.domain.errors import (
     Unsupported,
 )
 from gateway.domain.model import (
-    Branch,
     Entry,
     File,
     Folder,
@@ -35,7 +34,7 @@ from gateway.domain.model import (
 )
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
-from gateway.domain.tree import Tree, build_tree
+from gateway.domain.tree import Tree
 from gateway.transport.addresses import is_web
 from gateway.transport.auth import Auth, bearer
 from gateway.transport.call import Call
@@ -53,6 +52,7 @@ from gateway.upstreams.base import (
 )
 from gateway.upstreams.reconciling import made_by
 from gateway.upstreams.steps.arrhes import Requests
+from gateway.upstreams.unchanged import Unchanged
 from gateway.upstreams.wire.arrhes import (
     FILES,
     FOLDERS,
@@ -119,6 +119,7 @@ class ArrhesAdapter:
         self._reader = Reader(settings.name, settings.organization, settings.year)
         self._requests = Requests(self._client, self._egress, self._reader)
         self._changing_folders = asyncio.Lock()
+        self._trees: Unchanged[Tree] = Unchanged(settings)
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get files and folders: 1 request for one of them, else 1 per list that holds some of them."""
@@ -127,7 +128,10 @@ class ArrhesAdapter:
         return [found.get(ref) or not_found(self.name) for ref in refs]
 
     async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:
-        """Take a snapshot of each library's tree: 2 requests each, at the same time."""
+        """Take a snapshot of each library's tree: 2 requests each, at the same time.
+
+        A tree whose lists come as they came the last time is the one that was made then.
+        """
         return await each(parents, lambda parent: self._tree(parent, call))
 
     async def probe(self, call: Call) -> None:
@@ -361,14 +365,10 @@ class ArrhesAdapter:
 
     async def _tree(self, parent: Ref, call: Call) -> Tree:
         library, (_, year) = self._own_library(parent), parent.key
-        folders, files = await together(
-            self._requests.all(FOLDERS, call, year), self._requests.all(FILES, call, year)
+        lists = await together(
+            self._requests.listed(FOLDERS, call, year), self._requests.listed(FILES, call, year)
         )
-        return build_tree(
-            library,
-            (self._reader.folder(wire, library, Branch()) for wire in folders),
-            lambda by_ref: (self._reader.file(wire, library, by_ref) for wire in files),
-        )
+        return self._trees.of(year, lists, lambda: self._reader.tree(library, *lists))
 
     async def _present(self, call: Call, *, fresh: bool = False) -> Present:
         return {wire.id: wire for wire in await self._requests.all(FOLDERS, call, fresh=fresh)}

@@ -43,6 +43,7 @@ from gateway.upstreams.base import (
     status_error,
 )
 from gateway.upstreams.reconciling import check_bytes, made_by
+from gateway.upstreams.unchanged import Unchanged
 from gateway.upstreams.wire.maarch import (
     NATIVE_ID,
     STATUSES,
@@ -50,7 +51,6 @@ from gateway.upstreams.wire.maarch import (
     Reader,
     WireAttachment,
     WireCreated,
-    WireListing,
     WireRefusal,
     checked_title,
     new_attachment,
@@ -128,6 +128,7 @@ class MaarchAdapter:
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         self._login = connect(settings, HeaderAuth({}))
         self._client = connect(settings, auth or self._choose_auth())
+        self._lists: Unchanged[AttachmentListing] = Unchanged(settings)
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments: 1 request for each distinct one.
@@ -346,10 +347,10 @@ class MaarchAdapter:
         return join_path("resources", self._native_id(RefType.RECORD, parent), "attachments")
 
     def _listed(self, parent: Ref, response: Response) -> AttachmentListing:
-        wire = self._decoded(response, WireListing)
-        mail = self._reader.mail(parent.key[0])  # MEM 21.03 does not repeat it in the list (`upstreams.md` 1.5)
-        found = tuple(self._reader.attachment(attachment, mail) for attachment in wire.attachments)
-        return AttachmentListing(mail, found, wire.maileva_enabled)
+        """Read a list, unless it comes as it came the last time."""
+        if response.status != OK:
+            raise self._refusal(response)
+        return self._lists.of(parent, [response.body], lambda: self._reader.listing(parent, response.body))
 
     async def _fresh(self, path: str, call: Call) -> Response:
         """Get what is there now: an answer shared with who asked earlier could be older than what was just done."""

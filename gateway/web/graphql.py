@@ -67,8 +67,8 @@ class GraphQLEndpoint:
         door: Door,
         make_context: Callable[[Visitor, Call], RequestContext],
         settings: EndpointSettings,
-        answers: Answers,
         *,
+        answers: Answers,
         page: bytes | None,
     ) -> None:
         self._executors = executors

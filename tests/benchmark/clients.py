@@ -8,9 +8,7 @@ import argparse
 import asyncio
 import importlib.util
 import json
-import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +28,7 @@ from gateway.upstreams import base
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.maarch import MaarchAdapter, MaarchSettings
 from tests.benchmark.candidates import CANDIDATES
+from tests.benchmark.processes import LOAD_CORE, SERVER_CORE, pinned
 from tests.benchmark.static import ATTACHMENTS, MAILS, upstream
 
 AT_ONCE = 16
@@ -146,7 +145,7 @@ def main() -> None:
 
 def repeat(names: Sequence[str], repetitions: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
     """Run each candidate once per repetition, one after the other."""
-    own, other = pinned(0), pinned(1)
+    own, other = pinned(SERVER_CORE), pinned(LOAD_CORE)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with upstream(other) as origin:
         for repetition in range(repetitions):
@@ -158,12 +157,6 @@ def repeat(names: Sequence[str], repetitions: int, seconds: float) -> dict[str, 
                 results[name].append(json.loads(done.stdout))
                 sys.stderr.write(f"{repetition + 1}/{repetitions} {name}\n")
     return results
-
-
-def pinned(core: int) -> list[str]:
-    """Say how to run something on one core; on no particular one where that can't be said."""
-    there = shutil.which("taskset") and (os.cpu_count() or 1) > 1
-    return ["taskset", "-c", str(core)] if there else []
 
 
 def table(results: dict[str, list[dict[str, Any]]]) -> str:

@@ -1,4 +1,7 @@
-"""A static upstream: nginx serves bodies in the shapes of Maarch Courrier and Arrhes from files, on loopback."""
+"""A static upstream: nginx serves bodies in the shapes of Maarch Courrier and Arrhes from files, on loopback.
+
+What is served in the end is some 35 MB in a temporary folder. Where nginx is missing, the script ends with status 2.
+"""
 
 import hashlib
 import json
@@ -8,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +24,12 @@ MAILS = 3200
 PER_MAIL = 10
 FILES = 1000
 FOLDERS = 200
+ORGANIZATIONS = tuple(f"org{number}" for number in range(1, 9))
+YEARS = tuple(str(year) for year in range(2018, 2026))
+"""The upstream answers the same for each, as the real one does: the key decides what is listed."""
+MISSING = 2
 
-NGINX = """
+NGINX = r"""
 worker_processes 1;
 daemon off;
 pid {folder}/nginx.pid;
@@ -37,7 +44,13 @@ http {{
   keepalive_requests 1000000000;
   default_type application/json;
   open_file_cache max=8000 inactive=600s;
-  server {{ listen 127.0.0.1:{port}; root {folder}/www; location / {{ try_files $uri.json =404; }} }}
+  large_client_header_buffers 8 256k;
+  server {{
+    listen 127.0.0.1:{port};
+    root {folder}/www;
+    location / {{ try_files $uri.json =404; }}
+    location ~ "^/v1/organizations/(\w+)/years/[^/]+/(folders|files)$" {{ try_files /v1/$1/$2.json =404; }}
+  }}
 }}
 """
 
@@ -72,12 +85,13 @@ def identifier(*parts: object) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def folder(number: int) -> dict[str, object]:
-    """Write a folder of Arrhes; each but the first four hangs on one before it."""
+def folder(number: int, organization: str = "org1", count: int = FOLDERS) -> dict[str, object]:
+    """Write one of ``count`` folders of Arrhes, which make six levels, each twice as wide as the one above."""
+    roots = -(-count // 32)
     return {
-        "id": identifier("folder", number),
-        "idOrganization": "org1",
-        "idFolderParent": identifier("folder", number // 4) if number >= 4 else None,
+        "id": identifier(organization, "folder", number),
+        "idOrganization": organization,
+        "idFolderParent": identifier(organization, "folder", number // 2) if number >= roots else None,
         "name": f"Dossier {number}",
         "createdAt": "2025-01-02 03:04:05+00",
         "lastUpdatedAt": None,
@@ -86,21 +100,21 @@ def folder(number: int) -> dict[str, object]:
     }
 
 
-def file(number: int) -> dict[str, object]:
-    """Write a file of Arrhes; a thousand of them are half a megabyte."""
-    own = identifier("file", number)
+def file(number: int, organization: str = "org1", folders: int = FOLDERS) -> dict[str, object]:
+    """Write a file of Arrhes; a thousand of them are half a megabyte. No two were made at the same time."""
+    own = identifier(organization, "file", number)
     return {
         "id": own,
-        "idOrganization": "org1",
-        "idFolder": identifier("folder", number % FOLDERS),
+        "idOrganization": organization,
+        "idFolder": identifier(organization, "folder", number % folders),
         "idFileParent": None,
         "reference": f"REF-2025-{number:05d}" if number % 4 else None,
-        "name": f"Pièce numéro {number} de org1.pdf",
-        "storageKey": f"organizations/org1/storage/{own}",
+        "name": f"Pièce numéro {number} de {organization}.pdf",
+        "storageKey": f"organizations/{organization}/storage/{own}",
         "type": "application/pdf",
         "size": 1000 + number * 37,
-        "createdAt": f"2025-{number % 12 + 1:02d}-{number % 28 + 1:02d} 10:{number % 60:02d}:00+00",
-        "lastUpdatedAt": f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d} 11:{number % 60:02d}:00+00",
+        "createdAt": moment(2025, number),
+        "lastUpdatedAt": moment(2026, number),
         "hash": hashlib.sha256(own.encode()).hexdigest(),
         "date": f"2025-{number % 12 + 1:02d}-{number % 28 + 1:02d} 00:00:00+00" if number % 5 else None,
         "createdBy": "user000000000001",
@@ -108,17 +122,41 @@ def file(number: int) -> dict[str, object]:
     }
 
 
+def moment(year: int, number: int) -> str:
+    """Write a time that no other number has in this year."""
+    minutes, seconds = divmod(number, 60)
+    hours, minutes = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"{year}-{day // 28 + 1:02d}-{day % 28 + 1:02d} {hour:02d}:{minutes:02d}:{seconds:02d}+00"
+
+
 def write_bodies(root: Path) -> None:
-    """Write what nginx serves."""
+    """Write 500 attachments, 3,200 mails, and eight libraries of 1,000 files."""
     for number in range(1, ATTACHMENTS + 1):
         write(root / f"rest/attachments/{number}.json", attachment(number, format="docx", versions=[]))
     for mail in range(1, MAILS + 1):
-        first = (mail - 1) * PER_MAIL + 1
-        listed = [attachment(number, canConvert=True) for number in range(first, first + PER_MAIL)]
-        write(root / f"rest/resources/{mail}/attachments.json", {"attachments": listed, "mailevaEnabled": True})
-    library = root / "v1/organizations/org1/years/2025"
-    write(library / "folders.json", [folder(number) for number in range(FOLDERS)])
-    write(library / "files.json", [file(number) for number in range(FILES)])
+        write(root / f"rest/resources/{mail}/attachments.json", listing(mail))
+    for organization in ORGANIZATIONS:
+        write_library(root, organization, FILES)
+
+
+def listing(mail: int) -> dict[str, object]:
+    """Write the attachments of one mail."""
+    first = (mail - 1) * PER_MAIL + 1
+    listed = [attachment(number, canConvert=True) for number in range(first, first + PER_MAIL)]
+    return {"attachments": listed, "mailevaEnabled": True}
+
+
+def write_library(root: Path, organization: str, files: int) -> None:
+    """Write a library with a folder for every five files."""
+    folders = max(1, files * FOLDERS // FILES)
+    write(
+        root / f"v1/{organization}/folders.json",
+        [folder(number, organization, folders) for number in range(folders)],
+    )
+    write(
+        root / f"v1/{organization}/files.json", [file(number, organization, folders) for number in range(files)]
+    )
 
 
 def write(path: Path, body: object) -> None:
@@ -128,11 +166,15 @@ def write(path: Path, body: object) -> None:
 
 
 @contextmanager
-def upstream(core: Sequence[str]) -> Iterator[str]:
-    """Serve the bodies with nginx until the end of the block."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
+def upstream(
+    core: Sequence[str],
+    write_all: Callable[[Path], None] = write_bodies,
+    probe: str = "/rest/attachments/1",
+) -> Iterator[str]:
+    """Serve what ``write_all`` writes with nginx until the end of the block; ``probe`` is one of its paths."""
+    program = nginx()
     with tempfile.TemporaryDirectory() as name:
-        write_bodies(Path(name) / "www")
+        write_all(Path(name) / "www")
         with listen() as free:
             port = free.getsockname()[1]
         user = "user root;" if os.getuid() == 0 else ""
@@ -141,11 +183,20 @@ def upstream(core: Sequence[str]) -> Iterator[str]:
         running = subprocess.Popen([*core, program, "-c", str(settings)])  # noqa: S603 - nginx
         try:
             origin = f"http://127.0.0.1:{port}"
-            wait_for(f"{origin}/rest/attachments/1")
+            wait_for(f"{origin}{probe}")
             yield origin
         finally:
             running.terminate()
             running.wait()
+
+
+def nginx() -> str:
+    """Find nginx, which Debian keeps where users do not look; without it say what to do and end."""
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if program is None:
+        sys.stderr.write("nginx is missing, which serves what is measured on: apt-get install nginx\n")
+        sys.exit(MISSING)
+    return program
 
 
 def wait_for(url: str) -> None:

@@ -1,11 +1,11 @@
 """Executes a document both ways, and tells whether the answers are the same."""
 
-import msgspec
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError, execute, parse, validate
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 

@@ -37,7 +37,7 @@ def mails(numbers: range) -> dict[str, Any]:
 
 def ids_of(world: World, lookups: list[dict[str, Any]]) -> list[str]:
     """Ask for the identifiers of the attachments of some records, and forget what that cost."""
-    records = world.data(IDS, {"by": lookups})["records"]
+    records = world.data(LISTED, {"by": lookups})["records"]
     world.reset()
     return [edge["node"]["id"] for record in records for edge in record["attachments"]["edges"]]
 

@@ -176,7 +176,7 @@ async def test_a_cancelled_request_is_not_joined(exchange: ScriptedExchange) -> 
 
 
 async def test_an_impatient_waiter_does_not_fail_the_others(exchange: ScriptedExchange) -> None:
-    """The one who started the request may run out of time; those who have more begin it anew, once for all of them."""
+    """The one who started the request may run out of time; those who have more begin it anew, once for all."""
     # given
     client = client_of(exchange)
     first = asyncio.create_task(client.get("/things", Call.lasting(1.5)))

@@ -84,6 +84,12 @@ class Requests:
 
         A ``fresh`` list shares no request that somebody sent before: it shows what was written until now.
         """
+        return self.reader.several(noun, await self.listed(noun, call, year, fresh=fresh))
+
+    async def listed(
+        self, noun: Noun[Any], call: Call, year: str | None = None, *, fresh: bool = False
+    ) -> bytes:
+        """Give a list as the server writes it: 1 request."""
         path = self._path(noun, year=year)
         if fresh:
             response = await self.client.request("GET", path, call, headers=JSON, repeatable=True)
@@ -91,7 +97,7 @@ class Requests:
             response = await self.client.get(path, call, headers=JSON)
         if response.status != OK:
             raise refusal(response, self.reader.source)
-        return self.reader.several(noun, response.body)
+        return response.body
 
     async def signed(self, action: str, file_id: str, call: Call, body: Mapping[str, Any] | None = None) -> str:
         """Have a URL signed: 1 request, 1 more for an unknown file."""

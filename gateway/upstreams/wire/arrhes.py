@@ -1,7 +1,7 @@
 """What Arrhes sends and takes (`upstreams.md` 2), and what it means here."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from gateway.domain.errors import BadInput, BadResponse, Conflict, GatewayError,
 from gateway.domain.media_types import media_type_of
 from gateway.domain.model import Branch, File, FileState, Folder, Library
 from gateway.domain.refs import Ref, RefType
+from gateway.domain.tree import Tree, build_tree
 from gateway.transport.exchange import Response
 from gateway.transport.payloads import decode_json, parse_time
 from gateway.upstreams.base import not_found, status_error
@@ -166,10 +167,26 @@ class Reader:
             branch,
         )
 
-    def file(self, wire: WireFile, library: Library, folders: Mapping[Ref, Folder]) -> File:
-        """Read a file, and link it to its folder where that is among the given ones."""
+    def tree(self, library: Library, folders: bytes, files: bytes) -> Tree:
+        """Read a library's tree from its two lists; raises BadResponse."""
+        found = self.several(FOLDERS, folders)
+        wires = self.several(FILES, files)
+        return build_tree(
+            library,
+            (self.folder(wire, library, Branch()) for wire in found),
+            lambda by_ref: self._files(wires, library, by_ref),
+        )
+
+    def _files(
+        self, wires: Iterable[WireFile], library: Library, folders: Mapping[Ref, Folder]
+    ) -> Iterable[File]:
+        by_id = {ref.key[0]: folder for ref, folder in folders.items()}
+        return [self.file(wire, library, by_id) for wire in wires]
+
+    def file(self, wire: WireFile, library: Library, folders: Mapping[str, Folder]) -> File:
+        """Read a file, and link it to its folder where that is among the given ones, which are known by native id."""
         source, name, native_id = self.source, wire.name, wire.id
-        folder_ref = self._folder_ref(wire.id_folder)
+        folder = folders.get(wire.id_folder) if wire.id_folder else None
         details = ArrhesDetails(
             native_id,
             wire.id_organization,
@@ -184,17 +201,17 @@ class Reader:
             wire.size,
             wire.type or media_type_of(name),
             parse_time(wire.created_at, source),
-            parse_time(wire.last_updated_at, source),
+            parse_time(wire.last_updated_at, source) if wire.last_updated_at else None,
             library,
-            folder_ref,
-            parse_time(wire.date, source),
+            folder.ref if folder else self._folder_ref(wire.id_folder),
+            parse_time(wire.date, source) if wire.date else None,
             wire.hash or None,
             wire.reference or None,
             AVAILABLE if wire.storage_key else PENDING,
             details,
             True,
             True,
-            folders.get(folder_ref) if folder_ref else None,
+            folder,
         )
 
     def _folder_ref(self, native_id: str | None) -> Ref | None:
