@@ -1,14 +1,16 @@
 """`make bench`: measures and writes `.bench/report.md`; see README.md for what the environment chooses."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from tests.benchmark import beside, growth, shared
-from tests.benchmark.processes import ROOT, stay_aside
+from tests.benchmark.processes import stay_aside
 from tests.benchmark.report import PARTS, keep, write_report
 from tests.benchmark.static import nginx
+from tests.programs import ROOT
 
 SUITE = "suite"
 LOADS: dict[str, dict[str, str]] = {
@@ -25,7 +27,8 @@ def main() -> None:
     parts = chosen("PARTS", ",".join([SUITE, *PARTS]))
     if unknown := set(parts) - {SUITE, *PARTS}:
         sys.exit(f"there is no part {min(unknown)!r} in PARTS; there are {SUITE}, {', '.join(PARTS)}")
-    nginx()
+    if not shared.is_there() and set(parts) - {SUITE}:
+        nginx()
     if SUITE in parts:
         run_suite()
     for part in (part for part in PARTS if part in parts):
@@ -51,25 +54,34 @@ def measured(part: str) -> str:
     if part == "growth":
         stay_aside()
         return growth.measure(int(os.environ.get("ROUNDS", growth.ROUNDS)))
+    if part == "slow" and not shared.is_there():
+        return NO_SLOW
+    if part == "identical":
+        same = re.sub(r"^### Q\d", r"\g<0> identical", loaded(part, identical=True), flags=re.MULTILINE)
+        return loaded(part) + "\n" + same
+    return loaded(part)
+
+
+def loaded(part: str, *, identical: bool = False) -> str:
+    """Put servers under load; gives Markdown."""
     if shared.is_there():
         repetitions = int(os.environ.get("REPS", "3"))
-        return shared.measure(shared.prepare(), arguments(part), repetitions, slow=part == "slow")
-    if part == "slow":
-        return NO_SLOW
+        found = arguments(part) + (["--identical"] if identical else [])
+        return shared.measure(shared.prepare(), found, repetitions, slow=part == "slow")
     stay_aside()
-    return beside.measure(options(part))
+    return beside.measure(options(part, identical=identical))
 
 
 def arguments(part: str) -> list[str]:
     """Choose what `../shared/bench` measures."""
-    found = ["--identical"] if part == "identical" else []
+    found = []
     for name in ("SERVERS", "QUERIES", "CONCURRENCY", "DURATION"):
         if value := os.environ.get(name) or LOADS[part].get(name):
             found += [f"--{'seconds' if name == 'DURATION' else name.lower()}", value]
     return found
 
 
-def options(part: str) -> beside.Options:
+def options(part: str, *, identical: bool) -> beside.Options:
     """Choose what is measured without it."""
     default = LOADS[part]
     return beside.Options(
@@ -78,7 +90,7 @@ def options(part: str) -> beside.Options:
         concurrency=[int(one) for one in chosen("CONCURRENCY", default.get("CONCURRENCY", "1,16"))],
         repetitions=int(os.environ.get("REPS", "3")),
         seconds=float(os.environ.get("DURATION", "2")),
-        identical=part == "identical",
+        identical=identical,
     )
 
 

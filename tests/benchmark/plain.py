@@ -14,7 +14,7 @@ import httpx
 import strawberry
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 T = TypeVar("T")
 Place = str
@@ -212,4 +212,7 @@ class Endpoint(GraphQL[dict[str, Any], None]):
         }
 
 
-app = Endpoint(strawberry.Schema(Query, extensions=[ParserCache(maxsize=100), ValidationCache(maxsize=100)]))
+caches: list[SchemaExtension] = [ParserCache(maxsize=100), ValidationCache(maxsize=100)]
+"""Made once: strawberry wants extensions made for each request, but these would forget everything."""
+schema = strawberry.Schema(Query, extensions=[lambda: caches[0], lambda: caches[1]])
+app = Endpoint(schema)

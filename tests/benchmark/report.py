@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.benchmark.processes import ROOT, built
+from tests.benchmark.processes import built
+from tests.programs import ROOT
 
 PARTS = {
     "distinct": "Distinct requests",
-    "identical": "Identical requests",
+    "identical": "Identical requests, and distinct ones to compare",
     "slow": "20 ms more for every upstream request",
     "growth": "Growth",
 }
 """What the report holds, in this order."""
 LIBRARIES = ("strawberry-graphql", "graphql-core", "aiohttp", "httpx", "msgspec", "uvicorn", "uvloop")
 NODE = ("apollo", "mercurius-jit", "yoga-jit")
-TABLE = re.compile(r"^### (\w+)(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+TABLE = re.compile(r"^### ([^:\n]+)(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 STRAWBERRY = ("strawberry-httpx", "strawberry-aiohttp")
 TAILCALL = ("tailcall", "tailcall-nobatch")
 
@@ -92,7 +93,7 @@ Rows = Mapping[str, Mapping[str, str]]
 
 
 def tables(part: str) -> dict[str, Rows]:
-    """Read the tables of a part by the first word of their titles, as ``Q1``; none where it was not measured."""
+    """Read the tables of a part by what their titles begin with, as ``Q1``; none where it was not measured."""
     path = built() / f"{part}.md"
     text = path.read_text("utf-8") if path.exists() else ""
     return {name: rows_of(below) for name, below in TABLE.findall(text)}
@@ -146,11 +147,12 @@ def over(query: str, names: Sequence[str]) -> Callable[[], float | None]:
 
 
 def shared(query: str) -> Callable[[], float | None]:
-    """Find the ratio of identical requests to distinct ones."""
+    """Find the ratio of identical requests to the distinct ones that were sent just before."""
 
     def find() -> float | None:
+        measured = tables("identical")
         same, own = (
-            cell(tables(part).get(query, {}), "gateway", "rps c=16") for part in ("identical", "distinct")
+            cell(measured.get(title, {}), "gateway", "rps c=16") for title in (f"{query} identical", query)
         )
         return same / own if same and own else None
 

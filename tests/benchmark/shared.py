@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmark.processes import AUTHORIZATION, ROOT, TEMPLATE_ORIGIN, built, serve, settings
-from tests.programs import is_listening
+from tests.benchmark.processes import AUTHORIZATION, TEMPLATE_ORIGIN, built, serve, settings
+from tests.programs import ROOT, is_listening
 
 SOURCE = ROOT.parent / "shared" / "bench"
 PORTS = (9100, 9101)

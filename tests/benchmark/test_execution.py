@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from graphql.execution.values import VariableValues
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from gateway.domain import model
 from gateway.domain.refs import Ref, RefType
+from resolvers.execution.arguments import Converters
 from resolvers.execution.documents import Rules, check_document
 from resolvers.execution.executor import Executor
 from resolvers.execution.projection import Compiler
@@ -70,9 +72,11 @@ def test_compile(benchmark: BenchmarkFixture, query: str) -> None:
     document = check_document(CORE, QUERIES[query], Rules(suggestions=False), {})
     operation = document.operation(None)
     assert operation is not None
+    values = VariableValues({}, {})
+    converters = Converters(SCHEMA.config, SCHEMA.schema_converter.scalar_registry)
 
     # when
-    plan = benchmark(lambda: Compiler(CORE, document.fragments, operation, ({}, {})).compile())
+    plan = benchmark(lambda: Compiler(CORE, document.fragments, operation, values, converters).compile())
 
     # then
     assert callable(plan)
@@ -114,4 +118,4 @@ def test_encode(benchmark: BenchmarkFixture, world: World, run: Any, query: str)
     body = benchmark(msgspec.json.encode, {"data": answer.data})
 
     # then
-    assert msgspec.json.decode(body)["data"] == answer.data
+    assert msgspec.json.decode(body)["data"] == msgspec.to_builtins(answer.data)

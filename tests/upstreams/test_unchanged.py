@@ -1,4 +1,4 @@
-"""What is remembered of answers that come again unchanged: it saves work, never a request, and is never out of date."""
+"""What is remembered of answers that come again unchanged: it saves work, never a request, and is up to date."""
 
 import msgspec
 import pytest
@@ -91,7 +91,7 @@ def test_what_cannot_be_read_is_not_remembered() -> None:
     ],
 )
 def test_the_memory_is_bounded(changes: dict[str, object], bytes_of_answer: int, read: int) -> None:
-    """What is larger than the setting allows is read each time, and so is what users ask with their own credentials."""
+    """What is larger than the setting allows is read each time, and so is what each user asks for himself."""
     # given
     unchanged, make = Unchanged[list[int]](settings(**changes)), Maker()
 
