@@ -1,9 +1,11 @@
 """Decodes what upstreams send: JSON into typed structs, XML without its dangers, times with their zones."""
 
+import gc
 import logging
 import pyexpat
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache
 from typing import Any, TypeVar
@@ -50,6 +52,18 @@ def _decoder(shape: Hashable) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(shape, strict=False)
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector still while something large is made at once: it could only find that all of it lives."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _place(exc: msgspec.ValidationError) -> str:
     found = re.search(r" - at `(\$[^`]*)`$", str(exc))
     return f" at `{found[1]}`" if found else ""
@@ -89,21 +103,25 @@ def check_parser() -> None:
         log.warning("this Python reads XML with %s; %s or newer is advised", pyexpat.EXPAT_VERSION, wanted)
 
 
-@lru_cache(MOST_TIMES)
 def parse_time(text: str | None, source: str, zone: tzinfo = UTC) -> datetime | None:
     """Read a time in any of the sources' spellings as an aware time in UTC.
 
-    ``zone`` is that of times that are written without one; None and an empty text give None. The same objects are
-    listed again and again, so most times have been read before. Raises BadResponse.
+    ``zone`` is that of times that are written without one; None and an empty text give None. Raises BadResponse.
     """
-    if text is None or text == "":
+    if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        local = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        return local if local.tzinfo is UTC else local.astimezone(UTC)
+        return moment if moment.tzinfo is UTC else _in_utc(text, zone)
     except (ValueError, TypeError, OverflowError) as exc:
         raise BadResponse("The source sent a time in an unknown spelling.", source=source) from exc
+
+
+@lru_cache(MOST_TIMES)
+def _in_utc(text: str, zone: tzinfo) -> datetime:
+    """Bring a time into UTC, which takes four times as long as reading it; most times are read again and again."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def text_or_none(text: str | None) -> str | None:

@@ -39,7 +39,9 @@ def test_the_same_answer_is_read_once() -> None:
     assert all(one is found[0] for one in found)
 
 
-@pytest.mark.parametrize("other", [(b"onf", b"two"), (b"one", b"tw"), (b"one", b"two", b""), (b"onet", b"wo"), ()])
+@pytest.mark.parametrize(
+    "other", [(b"onf", b"two"), (b"one", b"tw"), (b"one", b"two", b""), (b"onet", b"wo"), ()]
+)
 def test_another_answer_is_read_anew(other: tuple[bytes, ...]) -> None:
     """A single byte that differs is another answer, and then the new one counts."""
     # given

@@ -15,7 +15,7 @@ from gateway.domain.model import Branch, File, FileState, Folder, Library
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.tree import Tree, build_tree
 from gateway.transport.exchange import Response
-from gateway.transport.payloads import decode_json, parse_time
+from gateway.transport.payloads import decode_json, parse_time, uncollected
 from gateway.upstreams.base import not_found, status_error
 
 LARGEST_FILE = 50_000_000
@@ -169,13 +169,14 @@ class Reader:
 
     def tree(self, library: Library, folders: bytes, files: bytes) -> Tree:
         """Read a library's tree from its two lists; raises BadResponse."""
-        found = self.several(FOLDERS, folders)
-        wires = self.several(FILES, files)
-        return build_tree(
-            library,
-            (self.folder(wire, library, Branch()) for wire in found),
-            lambda by_ref: self._files(wires, library, by_ref),
-        )
+        with uncollected():
+            found = self.several(FOLDERS, folders)
+            wires = self.several(FILES, files)
+            return build_tree(
+                library,
+                (self.folder(wire, library, Branch()) for wire in found),
+                lambda by_ref: self._files(wires, library, by_ref),
+            )
 
     def _files(
         self, wires: Iterable[WireFile], library: Library, folders: Mapping[Ref, Folder]
