@@ -54,7 +54,7 @@ def _decoder(shape: Hashable) -> "msgspec.json.Decoder[Any]":
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keep the garbage collector still while something large is made at once: it could only find that all of it lives."""
+    """Keep the garbage collector still while something large is made: it would only find that all of it lives."""
     enabled = gc.isenabled()
     gc.disable()
     try:
