@@ -43,9 +43,12 @@ class RequiresScopes:
     scopes: list[list[str]] = strawberry.directive_field(name="scopes")
 
 
-def reading(resolver: Callable[..., Any], description: str) -> Any:
-    """Make a field that reads files, or leads to others than those that somebody holds already."""
-    return _needing(ScopeName.READ, resolver, description)
+def reading(resolver: Callable[..., Any], description: str, loaded: str | None = None) -> Any:
+    """Make a field that reads files, or leads to others than those that somebody holds already.
+
+    ``loaded`` names the attribute that holds what the resolver would give, wherever that is not None.
+    """
+    return _needing(ScopeName.READ, resolver, description, {"loaded": loaded})
 
 
 def writing(resolver: Callable[..., Any], description: str) -> Any:
@@ -63,8 +66,15 @@ def required(scope: ScopeName) -> RequiresScopes:
     return RequiresScopes(scopes=[[scope.value]])
 
 
-def _needing(scope: ScopeName, resolver: Callable[..., Any], description: str) -> Any:
-    return strawberry.field(resolver=resolver, description=description, directives=[required(scope)])
+def _needing(
+    scope: ScopeName,
+    resolver: Callable[..., Any],
+    description: str,
+    metadata: Mapping[Any, Any] | None = None,
+) -> Any:
+    return strawberry.field(
+        resolver=resolver, description=description, directives=[required(scope)], metadata=metadata
+    )
 
 
 def needs_of_fields(schema: GraphQLSchema) -> Mapping[tuple[str, str], Alternatives]:

@@ -85,14 +85,16 @@ class ArrhesSettings(SourceSettings, frozen=True, kw_only=True):
     """One organisation at Arrhes: its id and the API key that is bound to it.
 
     ``year`` names the library of files that are asked for by id; the server ignores it (`upstreams.md` 2.4).
-    ``max_upload`` is in bytes. Uploads go to URLs that the server signs, on the host of its object store: without
-    that host in ``link_hosts`` there are none.
+    ``max_upload`` is in bytes, and so is ``kept_answers``: of the lists whose trees are remembered, so that those
+    that come again unchanged are not read again. Uploads go to URLs that the server signs, on the host of its object
+    store: without that host in ``link_hosts`` there are none.
     """
 
     organization: str
     key: Secret
     year: str = str(datetime.now(UTC).year)
     max_upload: int = LARGEST_FILE
+    kept_answers: int = 8 * 1024 * 1024
 
     def __post_init__(self) -> None:
         """Refuse a limit that the server does not have, with ValueError."""
@@ -119,7 +121,7 @@ class ArrhesAdapter:
         self._reader = Reader(settings.name, settings.organization, settings.year)
         self._requests = Requests(self._client, self._egress, self._reader)
         self._changing_folders = asyncio.Lock()
-        self._trees: Unchanged[Tree] = Unchanged(settings)
+        self._trees: Unchanged[Tree] = Unchanged(0 if settings.pass_through else settings.kept_answers)
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get files and folders: 1 request for one of them, else 1 per list that holds some of them."""

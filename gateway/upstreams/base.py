@@ -70,9 +70,7 @@ SERVER_ERROR = 500
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every ``[[sources]]`` table may hold; each kind adds its own keys.
 
-    ``url`` is the base URL of the upstream's API. Times are in seconds, ``max_body`` and ``kept_answers`` in
-    bytes: of one answer, and of the lists that are remembered to find out which come again unchanged (`Unchanged`;
-    nothing is remembered of what users ask with credentials of their own). ``link_hosts`` names
+    ``url`` is the base URL of the upstream's API. Times are in seconds, ``max_body`` in bytes. ``link_hosts`` names
     the hosts, as ``host`` or ``host:port``, that the source may point the gateway at, and ``private_links`` says
     whether these may have private addresses and, with a port, be asked without TLS: None is no, and what
     ``Settings`` makes true outside of production. ``tenant`` says whose the source is, where there are tenants.
@@ -87,7 +85,6 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     try_timeout: float = 3.0
     concurrency: int = 32
     max_body: int = 10 * 1024 * 1024
-    kept_answers: int = 8 * 1024 * 1024
     link_hosts: tuple[str, ...] = ()
     private_links: bool | None = None
     tenant: str = ""

@@ -43,7 +43,6 @@ from gateway.upstreams.base import (
     status_error,
 )
 from gateway.upstreams.reconciling import check_bytes, made_by
-from gateway.upstreams.unchanged import Unchanged
 from gateway.upstreams.wire.maarch import (
     NATIVE_ID,
     STATUSES,
@@ -51,6 +50,7 @@ from gateway.upstreams.wire.maarch import (
     Reader,
     WireAttachment,
     WireCreated,
+    WireListing,
     WireRefusal,
     checked_title,
     new_attachment,
@@ -128,7 +128,6 @@ class MaarchAdapter:
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         self._login = connect(settings, HeaderAuth({}))
         self._client = connect(settings, auth or self._choose_auth())
-        self._lists: Unchanged[AttachmentListing] = Unchanged(settings)
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments: 1 request for each distinct one.
@@ -347,10 +346,7 @@ class MaarchAdapter:
         return join_path("resources", self._native_id(RefType.RECORD, parent), "attachments")
 
     def _listed(self, parent: Ref, response: Response) -> AttachmentListing:
-        """Read a list, unless it comes as it came the last time."""
-        if response.status != OK:
-            raise self._refusal(response)
-        return self._lists.of(parent, [response.body], lambda: self._reader.listing(parent, response.body))
+        return self._reader.listing(parent, self._decoded(response, WireListing))
 
     async def _fresh(self, path: str, call: Call) -> Response:
         """Get what is there now: an answer shared with who asked earlier could be older than what was just done."""

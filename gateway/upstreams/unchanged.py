@@ -11,21 +11,17 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from gateway.upstreams.base import SourceSettings
-
 T = TypeVar("T")
 
 
 class Unchanged(Generic[T]):
     """What was made of the last answers to each question, which nobody may change any more.
 
-    It belongs to one adapter, and so to one tenant and one credential. The setting ``kept_answers`` bounds the bytes
-    of the answers; what is made of them, which is what is kept, takes some three times as much. Where each user has
-    an adapter of his own nothing is remembered.
+    It belongs to one adapter, and so to one tenant and one credential. ``most_bytes`` bounds the bytes of the
+    answers; what is made of them, which is what is kept, takes some three times as much.
     """
 
-    def __init__(self, settings: SourceSettings) -> None:
-        most_bytes = 0 if settings.pass_through else settings.kept_answers
+    def __init__(self, most_bytes: int) -> None:
         self._kept: LRUCache[Hashable, tuple[bytes, int, T]] = LRUCache(
             most_bytes, getsizeof=lambda kept: kept[1]
         )

@@ -20,7 +20,8 @@ class Reader:
 
     ``attribute`` names a plain attribute; otherwise ``function`` is the resolver, which takes the object and, where
     ``takes_info``, the information and the arguments. One that is ``prompt`` has its value at once: it takes no
-    arguments and is annotated with what it gives, where one that may have to load is annotated with Any.
+    arguments and is annotated with what it gives, where one that may have to load is annotated with Any. ``loaded``
+    names the attribute whose value, where it has one, saves the call.
     """
 
     definition: StrawberryField
@@ -28,6 +29,7 @@ class Reader:
     function: Callable[..., Any] | None
     takes_info: bool
     prompt: bool = False
+    loaded: str | None = None
 
 
 def reader_of(field: GraphQLField) -> Reader:
@@ -50,4 +52,4 @@ def reader_of(field: GraphQLField) -> Reader:
         return Reader(definition, None, function, takes_info=True, prompt=True)
     if names[:2] != ["root", "info"]:
         raise NotCompilable("a resolver that is not a function of its object and the information")
-    return Reader(definition, None, function, takes_info=True)
+    return Reader(definition, None, function, takes_info=True, loaded=definition.metadata.get("loaded"))

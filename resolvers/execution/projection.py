@@ -24,6 +24,7 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     OperationDefinitionNode,
+    get_nullable_type,
     is_abstract_type,
 )
 from graphql.execution.collect_fields import (
@@ -155,7 +156,12 @@ class Compiler:
             arguments = "o, run.info" if reader.takes_info else "o"
             return self._expression(field_def.type, f"{self._name(reader.function)}({arguments})", details), []
         info = f"run.root_info({key!r})" if object_type is self.schema.query_type else "run.info"
-        return "None", self._steps(field_def, reader, key, details, info)
+        steps = self._steps(field_def, reader, key, details, info)
+        if reader.loaded is None:
+            return "None", steps
+        value = f"o.{reader.loaded}"
+        there = self._present(get_nullable_type(field_def.type), "w", details)
+        return f"(None if (w := {value}) is None else {there})", [f"if {value} is None:", *_indented(steps)]
 
     def _steps(
         self, field_def: GraphQLField, reader: Reader, key: str, details: FieldDetailsList, info: str
@@ -263,6 +269,10 @@ class Compiler:
         name = f"c{len(self._names)}"
         self._names[name] = value
         return name
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 LISTS_ONLY = "if items.__class__ is not list and items.__class__ is not tuple: raise Misfit('no list')"

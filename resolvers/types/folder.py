@@ -159,6 +159,7 @@ class File(StoredFile):
         _folder,
         "The folder that holds it; null at the root. One upstream request for a file that came "
         "without its tree.",
+        loaded="folder",
     )
     library: LazyLibrary = strawberry.field(description="The tree it belongs to.")
     reference: str | None = strawberry.field(description="The owner's reference.")

@@ -18,7 +18,7 @@ from gateway.domain.media_types import media_type_of
 from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind
 from gateway.domain.refs import Ref, RefType
 from gateway.transport.multipart import BREAKERS
-from gateway.transport.payloads import decode_json, parse_time, text_or_none
+from gateway.transport.payloads import parse_time, text_or_none
 
 ATTACHMENT = RefType.ATTACHMENT
 LONGEST_TITLE = 255
@@ -153,9 +153,8 @@ class Reader:
         """Name a mail."""
         return Record(Ref(self.source, RefType.RECORD, (native_id,)), RecordKind.MAIL)
 
-    def listing(self, mail: Ref, body: bytes) -> AttachmentListing:
+    def listing(self, mail: Ref, wire: WireListing) -> AttachmentListing:
         """Read the list of a mail, which MEM 21.03 does not repeat in it (`upstreams.md` 1.5); raises BadResponse."""
-        wire = decode_json(body, WireListing, self.source)
         record = self.mail(mail.key[0])
         found = tuple([self.attachment(attachment, record) for attachment in wire.attachments])
         return AttachmentListing(record, found, wire.maileva_enabled)
