@@ -20,6 +20,7 @@ from gateway.limiter import Limiter, make_limiter
 from gateway.links import ContentLinks, utc_now
 from gateway.settings import Settings
 from gateway.transport.call import Call
+from gateway.transport.payloads import check_parser
 from gateway.uploads.journal import Journal
 from gateway.uploads.service import UploadService
 from gateway.uploads.storage import StagingStore, StoreSettings
@@ -114,6 +115,8 @@ def create_app(settings: Settings) -> Starlette:
     parts = Parts(settings)
     schema = make_schema()
     explored = settings.profile != "production"
+    if not explored:
+        check_parser()
     executors = _executors(schema, parts.tenants, explored=explored)
     intake = make_intake(settings, next(iter(executors.values())))
     endpoint = GraphQLEndpoint(

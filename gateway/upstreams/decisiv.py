@@ -26,7 +26,7 @@ from gateway.transport.egress import Addresses
 from gateway.transport.elements import Fields
 from gateway.transport.exchange import Response, Stream
 from gateway.transport.multipart import new_boundary
-from gateway.transport.payloads import check_parser, decode_xml
+from gateway.transport.payloads import decode_xml
 from gateway.transport.retry import TRIES
 from gateway.transport.templates import check_template, fill_template
 from gateway.upstreams.base import (
@@ -175,7 +175,6 @@ class DecisivAdapter:
     supports_range: ClassVar[bool] = False
 
     def __init__(self, settings: DecisivSettings, auth: Auth | None = None) -> None:
-        check_parser()
         self.name = settings.name
         self.passes_through = bool(settings.pass_through)
         self._settings = settings
