@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -64,6 +65,7 @@ class Parts:
         self.links = ContentLinks(_content_key(settings), settings.public_url)
         self.door = Door(_authenticator(settings, self.tenants), self.tenants)
         self.shares = {name: self._share(tenant) for name, tenant in self.tenants.items()}
+        self.answers = Answers(settings.answers)
         self.journal: Journal | None = None
         self.uploads: UploadService | None = None
 
@@ -79,6 +81,7 @@ class Parts:
             journal=self.journal,
             uploads=self.uploads,
             limiter=share.limiter,
+            drop=partial(self.answers.forget, share.tenant.name),
         )
 
     @asynccontextmanager
@@ -125,7 +128,7 @@ def create_app(settings: Settings) -> Starlette:
         parts.door,
         parts.make_context,
         EndpointSettings(settings.deadline, traces=explored),
-        answers=Answers(settings.answers),
+        answers=parts.answers,
         page=_editor(settings) if explored else None,
     )
     content = ContentEndpoint(parts.door.sources, parts.links, settings.deadline)

@@ -1,6 +1,6 @@
 """What one request of a client carries: its budget, its loaders and the sources it may ask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.errors import GatewayError, UnknownSource
@@ -74,9 +74,12 @@ class RequestContext:
         journal: Journal | None = None,
         uploads: UploadService | None = None,
         limiter: Limiter | None = None,
+        drop: Callable[[], None] = lambda: None,
     ) -> "RequestContext":
-        """Make the context of a request with loaders of its own."""
-        writer = Writer(journal=journal, call=call, principal=principal.subject, tenant=principal.tenant)
+        """Make the context of a request with loaders of its own; ``drop`` is the writer's."""
+        writer = Writer(
+            journal=journal, call=call, principal=principal.subject, tenant=principal.tenant, drop=drop
+        )
         return cls(principal, call, sources, links, ids, Loaders.make(sources, call), writer, uploads, limiter)
 
     def charge(self, requests: int, nodes: int) -> None:

@@ -55,12 +55,16 @@ Do = Callable[[], Awaitable[Sequence[Outcome]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Writes of one request. ``principal`` and ``tenant`` are whose they are."""
+    """Writes of one request. ``principal`` and ``tenant`` are whose they are.
+
+    ``drop`` is called before and after each write: what is remembered of the tenant's answers may be wrong by then.
+    """
 
     journal: Journal | None
     call: Call
     principal: str
     tenant: str
+    drop: Callable[[], None]
 
     async def write(
         self,
@@ -90,7 +94,11 @@ class Writer:
 
         request = RequestKey(self.tenant, self.principal, operation, key)
         text = msgspec.json.encode(body, order="deterministic")
-        answer = await once(self.journal, request, text, work, self.call.remaining())
+        self.drop()
+        try:
+            answer = await once(self.journal, request, text, work, self.call.remaining())
+        finally:
+            self.drop()
         if answer["outcomes"] is None:
             raise OutcomeUnknown("The gateway died while it did this; look at the source before trying again.")
         return [Outcome.from_json(kept) for kept in answer["outcomes"]]

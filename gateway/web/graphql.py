@@ -128,8 +128,6 @@ class GraphQLEndpoint:
         tenant, text = visitor.principal.tenant, parameters.query or ""
         kind = self._executors[tenant].kind(text, parameters.operation_name)
         try:
-            if kind is OperationType.MUTATION:
-                return await self._written(tenant, start)
             if asked or kind is not OperationType.QUERY:
                 return await start()
             variables = msgspec.json.encode(parameters.variables, order="deterministic")
@@ -137,14 +135,6 @@ class GraphQLEndpoint:
             return await self._read(tenant, key, deadline, start)
         except NotAllowed as exc:
             raise _not_allowed(exc) from exc
-
-    async def _written(self, tenant: str, start: Start) -> Outcome:
-        """Execute a mutation; what is remembered of the tenant's answers may be wrong from its beginning on."""
-        try:
-            self._answers.forget(tenant)
-            return await start()
-        finally:
-            self._answers.forget(tenant)
 
     async def _read(self, tenant: str, key: ReadKey, deadline: float, start: Start) -> Outcome:
         """Give the answer that is remembered, or that of the same query that runs already, or execute the query."""

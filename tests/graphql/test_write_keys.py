@@ -173,7 +173,9 @@ async def test_without_a_journal_nothing_is_written() -> None:
 async def test_what_makes_twins_is_never_taken_up_again(journal: Journal, repeatable: bool) -> None:
     """Whether a process that died had made a folder is not known, however often it is asked; nor is another made."""
     # given a write that somebody began and died of
-    writer = Writer(journal=journal, call=Call.lasting(10), principal="anna", tenant="default")
+    writer = Writer(
+        journal=journal, call=Call.lasting(10), principal="anna", tenant="default", drop=lambda: None
+    )
     digest = hashlib.sha256(msgspec.json.encode("body")).hexdigest()
     key = RequestKey(writer.tenant, writer.principal, "foldersCreate", "key")
     await journal.begin(key, digest, lease_seconds=0)

@@ -157,3 +157,24 @@ def test_an_answer_of_before_a_write_is_not_given_after_it(remembering: World) -
     assert written["data"]["filesUpdate"]["userErrors"] == []  # type: ignore[index]
     names = [edge["node"]["name"] for edge in after["data"]["record"]["attachments"]["edges"]]  # type: ignore[index]
     assert "Renamed.pdf" in names
+
+
+def test_a_write_by_an_event_stream_drops_what_is_remembered_too(remembering: World) -> None:
+    """Whichever way a write comes in, nobody is told afterwards what was there before."""
+    # given
+    before = ask(remembering, MAIL)
+    node = before["data"]["record"]["attachments"]["edges"][1]["node"]  # type: ignore[index]
+    variables = {"input": {"idempotencyKey": "streamed", "files": [{"id": node["id"], "name": "Streamed"}]}}
+
+    # when
+    streamed = remembering.client.post(
+        f"{remembering.gateway}/graphql",
+        json={"query": RENAME, "variables": variables},
+        headers={"accept": "text/event-stream"},
+    )
+    after = ask(remembering, MAIL)
+
+    # then
+    assert '"userErrors":[]' in streamed.text.replace(" ", "")
+    names = [edge["node"]["name"] for edge in after["data"]["record"]["attachments"]["edges"]]  # type: ignore[index]
+    assert "Streamed" in names
