@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from gateway.transport.unheard import look_at
+
 T = TypeVar("T")
 
 
@@ -47,5 +49,5 @@ class SingleFlight(Generic[T]):
     def _land(self, key: Hashable, flight: _Flight[T]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if flight.task.done() and not flight.task.cancelled():
-            flight.task.exception()  # looked at, so that asyncio does not report it when all waiters are gone
+        if flight.task.done():
+            look_at(flight.task)  # all who waited may be gone

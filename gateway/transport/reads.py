@@ -11,8 +11,8 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-class Outcome(NamedTuple, Generic[T]):
-    """What a coroutine gave to those who waited for it: ``error``, or else ``value``; one of the two is None."""
+class Landing(NamedTuple, Generic[T]):
+    """What a read gave to those who waited for it: ``error``, or else ``value``; one of the two is None."""
 
     value: T | None
     error: Exception | None
@@ -28,17 +28,17 @@ class Reading(Generic[T]):
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.waiting: list[asyncio.Future[Outcome[T] | None]] = []
+        self.waiting: list[asyncio.Future[Landing[T] | None]] = []
 
     def remaining(self) -> float:
         """Tell the seconds that the most patient of them has left, never less than zero."""
         return max(0.0, self.deadline - time.monotonic())
 
-    def land(self, outcome: Outcome[T] | None) -> None:
+    def land(self, landing: Landing[T] | None) -> None:
         """Tell those who wait; None is that nothing came of it."""
         for one in self.waiting:
             if not one.done():
-                one.set_result(outcome)
+                one.set_result(landing)
 
 
 class SharedReads(Generic[T]):
@@ -62,32 +62,32 @@ class SharedReads(Generic[T]):
         ``deadline`` is when this caller gives up, which is for him to do.
         """
         while (reading := self._running.get(key)) is not None:
-            outcome = await _join(reading, deadline)
-            if outcome is None:
+            landing = await _join(reading, deadline)
+            if landing is None:
                 continue
-            if outcome.error is not None:
-                raise outcome.error
-            return outcome.value  # type: ignore[return-value]
+            if landing.error is not None:
+                raise landing.error
+            return landing.value  # type: ignore[return-value]
         return await self._lead(key, Reading(deadline), start)
 
     async def _lead(self, key: Hashable, reading: Reading[T], start: Callable[[Reading[T]], Awaitable[T]]) -> T:
         self._running[key] = reading
-        outcome: Outcome[T] | None = None
+        landing: Landing[T] | None = None
         try:
             value = await start(reading)
-            outcome = Outcome(value, None)
+            landing = Landing(value, None)
         except Exception as exc:
-            outcome = Outcome(None, exc)
+            landing = Landing(None, exc)
             raise
         finally:
             del self._running[key]
             if reading.waiting:
-                reading.land(outcome)
+                reading.land(landing)
         return value
 
 
-async def _join(reading: Reading[T], deadline: float) -> Outcome[T] | None:
-    landed: asyncio.Future[Outcome[T] | None] = asyncio.get_running_loop().create_future()
+async def _join(reading: Reading[T], deadline: float) -> Landing[T] | None:
+    landed: asyncio.Future[Landing[T] | None] = asyncio.get_running_loop().create_future()
     reading.waiting.append(landed)
     reading.deadline = max(reading.deadline, deadline)
     return await landed

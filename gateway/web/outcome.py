@@ -58,8 +58,10 @@ class Outcome:
         """Compress a body of this outcome; one without errors is compressed once for all."""
         found = self._written.get(coding)
         if found is None:
-            work = asyncio.to_thread(compress, body, coding) if len(body) > LONG else None
-            found = compress(body, coding) if work is None else await work
+            if len(body) > LONG:
+                found = await asyncio.to_thread(compress, body, coding)
+            else:
+                found = compress(body, coding)
             if not self.errors:
                 self._written[coding] = found
         return found
