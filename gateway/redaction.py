@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -26,26 +26,22 @@ _FIELDS = (
     r"|[\w-]{0,40}(?:token|secret|password|passwd|api[_-]?key|secret[_-]?key|content_key|id_keys)"
 )
 _SEPARATOR = r"(?:(?:\\?[\"'])?\s*(?:[:=]|%3D)\s*|\\?[\"']\s*,\s*(?=b?[\"']))"
-PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"data:(?:[\w.+-]{1,64}/[\w.+-]{1,64}[^,\s\"']{0,64}|;base64),[^\s\"'<>)]+", re.IGNORECASE),
-        f"data:{GONE}",
+PATTERNS = (
+    re.compile(
+        r"data:(?P<gone>(?:[\w.+-]{1,64}/[\w.+-]{1,64}[^,\s\"']{0,64}|;base64),[^\s\"'<>)]+)", re.IGNORECASE
     ),
-    (re.compile(rf"\b({_HEADERS})({_SEPARATOR}(?:b?[\"'])?)[^\r\n\"']+", re.IGNORECASE), rf"\1\2{GONE}"),
-    (re.compile(rf"(?<![\w-])({_FIELDS})({_SEPARATOR}b?\\?[\"'])[^\"'\r\n]+", re.IGNORECASE), rf"\1\2{GONE}"),
-    (
-        re.compile(rf"(?<![\w-])({_FIELDS})({_SEPARATOR})[^\s&,;\"'\\)}}\]<>#{GONE}]+", re.IGNORECASE),
-        rf"\1\2{GONE}",
+    re.compile(rf"\b(?:{_HEADERS}){_SEPARATOR}(?:b?[\"'])?(?P<gone>[^\r\n\"']+)", re.IGNORECASE),
+    re.compile(rf"(?<![\w-])(?:{_FIELDS}){_SEPARATOR}b?\\?[\"'](?P<gone>[^\"'\r\n]+)", re.IGNORECASE),
+    re.compile(rf"(?<![\w-])(?:{_FIELDS}){_SEPARATOR}(?P<gone>[^\s&,;\"'\\)}}\]<>#]+)", re.IGNORECASE),
+    re.compile(
+        r"\b(?:Basic|Bearer|Digest|Negotiate)\s+(?P<gone>(?=[\w.~+/=-]*[\d=])[\w.~+/=-]{6,})",
+        re.IGNORECASE,
     ),
-    (
-        re.compile(r"\b(Basic|Bearer|Digest|Negotiate)\s+(?=[\w.~+/=-]*[\d=])[\w.~+/=-]{6,}", re.IGNORECASE),
-        rf"\1 {GONE}",
-    ),
-    (re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)"), GONE),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), GONE),
-    (re.compile(r"(?<=/content/)[\w%-]{16,}"), GONE),
+    re.compile(r"(?<=://)(?P<gone>[^\s/@:\"']*:[^\s/@\"']+)(?=@)"),
+    re.compile(r"\b(?P<gone>eyJ[\w-]+\.[\w-]+\.[\w-]*)"),
+    re.compile(r"(?<=/content/)(?P<gone>[\w%-]{16,})"),
 )
-"""What secrets look like, and what is left of them."""
+"""What secrets look like; the group is what is taken out, what stands around it stays."""
 SCHEME = re.compile(r"^(?:Basic|Bearer) ")
 RUN = re.compile(r"[\w+/-]{48,}={0,2}|[\w+/-]{22,}={1,2}(?![\w=])", re.ASCII)
 """What may be Base64: the contents of a file, a sealed link, a digest."""
@@ -54,25 +50,49 @@ LETTERS_PER_SLASH = 24
 
 
 def redacted(text: str) -> str:
-    """Give a text without the secrets in it."""
+    """Give a text without the secrets in it.
+
+    All rules look at the text as it came: taking one secret out cannot hide the name by which another is known.
+    """
+    left, end = [], 0
+    for start, stop in _merged(sorted(_secret_spans(text))):
+        left += [text[end:start], GONE]
+        end = stop
+    return "".join([*left, text[end:]]) if left else text
+
+
+def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Find what is to be taken out, by every rule."""
     known = _known(living_texts())
     if known is not None:
-        text = known.sub(GONE, text)
-    for pattern, rest in PATTERNS:
-        text = pattern.sub(rest, text)
-    return RUN.sub(_without_run, text)
+        yield from (found.span(1) for found in known.finditer(text))
+    for pattern in PATTERNS:
+        yield from (found.span("gone") for found in pattern.finditer(text))
+    yield from (found.span() for found in RUN.finditer(text) if _is_contents(found[0]))
 
 
-def _without_run(found: re.Match[str]) -> str:
-    run = found[0]
-    return run if run.count("/") * LETTERS_PER_SLASH > len(run) or not re.search(r"[0-9A-Z]", run) else GONE
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Make one of spans that overlap, given in their order."""
+    merged: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        else:
+            merged.append((start, stop))
+    return merged
+
+
+def _is_contents(run: str) -> bool:
+    """Tell Base64 from a path and from a plain word."""
+    return run.count("/") * LETTERS_PER_SLASH <= len(run) and re.search(r"[0-9A-Z]", run) is not None
 
 
 @functools.lru_cache(maxsize=4)
 def _known(texts: frozenset[str]) -> re.Pattern[str] | None:
-    """Make a pattern of the secrets' own texts, the longest first."""
+    """Make a pattern of the secrets' own texts, the longest first, that finds those which overlap too."""
     forms = {form for text in texts for form in _forms(text) if len(form) >= SHORTEST}
-    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+    found = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return re.compile(f"(?=({found}))") if forms else None
 
 
 def _forms(text: str) -> set[str]:

@@ -7,16 +7,24 @@ import sys
 import threading
 from collections.abc import Iterator
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import pytest
 
 from gateway import redaction
+from gateway.domain import secret as secrets
 from gateway.domain.secret import Secret
 from gateway.redaction import redacted
 from tests.security.logged import everything_logged
 
 PLANTED = "x7Kq-planted/9+z"
 CONTENTS = base64.b64encode(bytes(range(256)) * 4).decode()
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know the secrets of one test alone: those of others that still live may be words that are written here."""
+    monkeypatch.setattr(secrets, "_living", WeakValueDictionary())
 
 
 @pytest.fixture
@@ -108,6 +116,42 @@ def test_secrets_are_known_by_their_texts(log: io.StringIO) -> None:
     assert written.count("somebody.else it is") == len(texts)
     assert not [text for text in texts if text in written]
     assert all((plain, url, header, keys))
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "expected"),
+    [
+        ("secret", f"client_secret: {PLANTED}", "client_…: …"),
+        ("password", f"{{'password': '{PLANTED}'}}", "{'…': '…'}"),
+        ("Signature", f"/a?X-Amz-Signature={PLANTED}&b=1", "/a?X-Amz-…=…&b=1"),
+        ("staple, horse", "password=correct-staple, horse battery", "password=… battery"),
+        (f"{PLANTED}-tail", f"token={PLANTED}-tail", "token=…"),
+    ],
+)
+def test_a_secret_does_not_hide_another(known: str, text: str, expected: str) -> None:
+    """A password that is a word, as people choose them, leaves the name by which the next one is known."""
+    # given
+    secret = Secret(known)
+
+    # when
+    safe = redacted(text)
+
+    # then
+    assert safe == expected
+    assert secret.reveal() == known
+
+
+def test_secrets_that_overlap_are_both_gone() -> None:
+    """The end of one may be the beginning of another."""
+    # given
+    known = (Secret("first-shared"), Secret("shared-second"))
+
+    # when
+    safe = redacted("it is first-shared-second then")
+
+    # then
+    assert safe == "it is … then"
+    assert known
 
 
 def test_a_secret_is_forgotten_with_its_object() -> None:
