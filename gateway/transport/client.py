@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unavailable
 from gateway.transport.auth import Auth
 from gateway.transport.call import Call, TracedRequest
+from gateway.transport.countdown import Countdown
 from gateway.transport.exchange import Exchange, Request, Response, Stream
 from gateway.transport.lockout import UNAUTHORIZED, Lockout
 from gateway.transport.reads import SharedReads
@@ -67,6 +68,7 @@ class SourceClient:
         self._base_url = base_url.rstrip("/")
         self._auth = auth
         self._exchange = exchange
+        self._countdown = Countdown()
         self._reads: SharedReads[Response] = SharedReads()
         self._places = asyncio.Semaphore(exchange.limits.concurrency)
         self._carriers = asyncio.Semaphore(exchange.limits.concurrency)
@@ -87,7 +89,7 @@ class SourceClient:
         started = time.monotonic()
         own = Call(started + SHARED, call.request_id, call.trace)
         try:
-            async with asyncio.timeout(call.deadline - started):
+            with self._countdown.timeout(call.deadline - started):
                 response = await self._reads.run(
                     key, call.deadline, lambda reading: self._send(request, path, own, TRIES, reading)
                 )
@@ -114,7 +116,7 @@ class SourceClient:
         """
         request = Request(method, self._url(path, query), headers or NO_HEADERS, body)
         try:
-            async with asyncio.timeout(call.remaining()):
+            with self._countdown.timeout(call.remaining()):
                 return await self._send(request, path, call, TRIES if repeatable else 1, call)
         except TimeoutError as exc:
             raise self._late() from exc

@@ -34,7 +34,9 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
+from gateway.transport.countdown import Countdown
 from gateway.transport.networks import RefusedAddressError, guarded_socket
+from gateway.transport.pool import Answer, BrokenOffError, Pool
 
 USER_AGENT = "attachment-gateway"
 CHUNK = 64 * 1024
@@ -121,7 +123,8 @@ class Exchange:
         self._tls = tls
         self._private = private
         self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout)
-        self._quick: ClientSession | None = None
+        self._countdown = Countdown()
+        self._pool: Pool | None = None
         self._slow: ClientSession | None = None
         """Downloads and uploads have connections of their own: many slow ones hold up nobody's lists."""
 
@@ -129,11 +132,14 @@ class Exchange:
         """Send a request and read the whole answer within the given seconds."""
         if request.body is not None and not isinstance(request.body, bytes):
             return await self._upload(request, request.body, seconds)
+        if self._pool is None:
+            self._pool = self._open_pool()
+        url = self._checked(request)
         try:
-            async with asyncio.timeout(seconds):
-                if self._quick is None:
-                    self._quick = self._open()
-                return await self._whole(await self._answer(self._quick, request, request.body))
+            with self._countdown.timeout(seconds):
+                return await self._whole(
+                    await self._pool.ask(request.method, url, request.headers, request.body)
+                )
         except (ClientError, OSError) as exc:
             raise self._translated(exc) from None
 
@@ -151,9 +157,10 @@ class Exchange:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for session in (self._quick, self._slow):
-            if session is not None:
-                await session.close()
+        if self._pool is not None:
+            await self._pool.aclose()
+        if self._slow is not None:
+            await self._slow.close()
 
     async def _upload(self, request: Request, chunks: AsyncIterator[bytes], seconds: float) -> Response:
         """Send a body that is a stream: all of it may take its time, but each piece no longer than one try."""
@@ -169,24 +176,27 @@ class Exchange:
         self, session: ClientSession, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None"
     ) -> ClientResponse:
         """Send a request and wait for the head of the answer, which the caller has to close."""
-        for name, value in request.headers.items():
-            if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
-                message = "A header of the request holds a character that HTTP does not allow."
-                raise BadInput(message, source=self.source)
-        try:
-            url = URL(request.url, encoded=PLAIN_URL.fullmatch(request.url) is not None)
-        except ValueError:
-            raise self._unreachable() from None
         return await session.request(
             request.method,
-            url,
+            self._checked(request),
             headers=request.headers,
             data=body,
             timeout=self._timeout,
             allow_redirects=False,
         )
 
-    async def _whole(self, answer: ClientResponse) -> Response:
+    def _checked(self, request: Request) -> URL:
+        """Parse the address of a request whose headers HTTP allows. Raises BadInput and Unavailable."""
+        for name, value in request.headers.items():
+            if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
+                message = "A header of the request holds a character that HTTP does not allow."
+                raise BadInput(message, source=self.source)
+        try:
+            return URL(request.url, encoded=PLAIN_URL.fullmatch(request.url) is not None)
+        except ValueError:
+            raise self._unreachable() from None
+
+    async def _whole(self, answer: Answer | ClientResponse) -> Response:
         """Read the body as far as it may be long."""
         try:
             if (answer.content_length or 0) > self.limits.max_body:
@@ -216,26 +226,31 @@ class Exchange:
 
     def _carriers(self) -> ClientSession:
         if self._slow is None:
-            self._slow = self._open()
+            self._slow = self._open_session()
         return self._slow
 
-    def _open(self) -> ClientSession:
-        """Open a pool, which takes a running loop."""
-        pool = TCPConnector(
-            limit=self.limits.concurrency,
-            ssl=self._tls or _usual_tls(),
-            resolver=_Resolver(self.limits.connect_timeout),
-            keepalive_timeout=KEEP_ALIVE,
-            socket_factory=None if self._private is None else guarded_socket(private=self._private),
-        )
+    def _open_pool(self) -> Pool:
+        return Pool(self._connector(), self._timeout, {"User-Agent": USER_AGENT}, longest_line=CHUNK)
+
+    def _open_session(self) -> ClientSession:
         return ClientSession(
-            connector=pool,
+            connector=self._connector(),
             cookie_jar=DummyCookieJar(),  # a session's cookie could win over the credential
             headers={"User-Agent": USER_AGENT},
             skip_auto_headers=("Content-Type",),
             middlewares=(_once,),
             max_line_size=CHUNK,
             max_field_size=CHUNK,
+        )
+
+    def _connector(self) -> TCPConnector:
+        """Make what opens and keeps connections, which takes a running loop."""
+        return TCPConnector(
+            limit=self.limits.concurrency,
+            ssl=self._tls or _usual_tls(),
+            resolver=_Resolver(self.limits.connect_timeout),
+            keepalive_timeout=KEEP_ALIVE,
+            socket_factory=None if self._private is None else guarded_socket(private=self._private),
         )
 
     def _translated(self, exc: Exception) -> GatewayError:
@@ -247,11 +262,11 @@ class Exchange:
             return DeadlineExceeded("The source did not answer in time.", source=self.source)
         if isinstance(exc.__cause__, ContentEncodingError):
             return BadResponse("The source sent a body that does not decompress.", source=self.source)
-        if isinstance(exc, ClientPayloadError | ClientResponseError | _BrokenOffError):
+        if isinstance(exc, ClientPayloadError | ClientResponseError | BrokenOffError):
             return Unavailable("The source broke off its answer.", source=self.source)
         return self._unreachable()
 
-    def _check_ratio(self, answer: ClientResponse, size: int) -> None:
+    def _check_ratio(self, answer: Answer | ClientResponse, size: int) -> None:
         """Stop a body that a few compressed bytes blow up; the library decompresses it piece by piece."""
         if size > RATIO * answer.content.total_raw_bytes:
             raise BadResponse("The source sent a body that decompresses to far too much.", source=self.source)
@@ -317,10 +332,6 @@ class _Resolver(ThreadedResolver):
             return await super().resolve(host, port, family)
 
 
-class _BrokenOffError(ClientError):
-    """The connection ended before the answer."""
-
-
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep the library from sending a request again by itself: what may be repeated is for the client to know."""
     try:
@@ -328,7 +339,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
     except ClientConnectorError:
         raise
     except (ClientOSError, ServerDisconnectedError) as exc:
-        raise _BrokenOffError from exc
+        raise BrokenOffError from exc
 
 
 @functools.cache

@@ -1,0 +1,155 @@
+"""Sends requests whose bodies are at hand over aiohttp's connections and parser, without its session.
+
+Connecting, TLS, the lookup of names, keep-alive and reading are aiohttp's (`TCPConnector`, and llhttp behind it). Its
+session would merge headers, cookies, redirects, timers and traces that no source needs, which takes twice the time of
+all the rest (`tests/benchmark/README.md`). What is used here of aiohttp is public, but documented for its own parts:
+`pyproject.toml` bounds its version, and `tests/transport/test_exchange_wire.py` tells when something has changed.
+"""
+
+import asyncio
+import functools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aiohttp import ClientError, ClientRequest, ClientTimeout, InvalidURL, StreamReader, TCPConnector
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+INFORMATIONAL = range(100, 200)
+SWITCHING = 101
+WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods whose requests are whole without a length (RFC 9110, 8.6)."""
+SCHEMES = ("http", "https")
+USUAL = {str(name): value for name, value in ClientRequest.DEFAULT_HEADERS.items()}
+
+
+class BrokenOffError(ClientError):
+    """The connection ended, or what came was no HTTP, before there was an answer."""
+
+
+class Origin(NamedTuple):
+    """Where requests go: what the pool knows it by, and the host as the header names it."""
+
+    request: ClientRequest
+    host: str
+
+
+class Answer:
+    """The head of an answer, and its body as it arrives; whoever got it closes it."""
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(
+        self, connection: Connection, status: int, headers: Mapping[str, str], content: StreamReader
+    ) -> None:
+        self._connection = connection
+        self.status = status
+        self.headers = headers
+        self.content = content
+
+    @property
+    def content_length(self) -> int | None:
+        """The bytes that are announced for the body; None where nothing is."""
+        announced = self.headers.get("Content-Length")
+        return None if announced is None else int(announced)  # the parser refuses what is no number
+
+    def close(self) -> None:
+        """Give the connection back when the answer has come whole and the request is gone, else end it."""
+        _give_back(self._connection)
+
+
+class Pool:
+    """The connections of one source, with headers that all its requests have. Belongs to the running event loop."""
+
+    def __init__(
+        self, connector: TCPConnector, timeout: ClientTimeout, headers: Mapping[str, str], *, longest_line: int
+    ) -> None:
+        self._connector = connector
+        self._timeout = timeout
+        self._usual = {**USUAL, **headers}
+        self._longest_line = longest_line
+        self._origin = functools.lru_cache(maxsize=64)(functools.partial(_origin, asyncio.get_running_loop()))
+
+    async def ask(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Send a request and wait for the head of the answer, as long as the caller lets it.
+
+        Headers are written as they are: the caller has checked that HTTP allows them. Raises aiohttp's errors.
+        """
+        origin = self._origin(url.scheme, url.raw_authority)
+        connection = await self._connection(origin.request)
+        try:
+            protocol, transport = _ends(connection)
+            self._expect(protocol, method)
+            transport.write(self._written(method, url, origin.host, headers, body))
+            return await _head(connection, protocol)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._connector.close()
+
+    async def _connection(self, request: ClientRequest) -> Connection:
+        """Take a connection that waits, or make one; those on which something came unasked are ended."""
+        while True:
+            connection = await self._connector.connect(request, [], self._timeout)
+            if not _ends(connection)[0].should_close:
+                return connection
+            connection.close()
+
+    def _expect(self, protocol: ResponseHandler, method: str) -> None:
+        protocol.set_response_params(
+            skip_payload=method == "HEAD",
+            read_until_eof=True,
+            max_line_size=self._longest_line,
+            max_field_size=self._longest_line,
+        )
+
+    def _written(
+        self, method: str, url: URL, host: str, headers: Mapping[str, str], body: bytes | None
+    ) -> bytes:
+        """Write a request; a header that the caller gives stands in place of the usual one."""
+        given = {name.lower() for name in headers}
+        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {host}"]
+        lines += [f"{name}: {value}" for name, value in self._usual.items() if name.lower() not in given]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None or method not in WITHOUT_BODY:
+            lines.append(f"Content-Length: {len(body or b'')}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (body or b"")
+
+
+async def _head(connection: Connection, protocol: ResponseHandler) -> Answer:
+    """Wait for the answer, past the informational ones that may come before it (RFC 9110, 15.2)."""
+    while True:
+        try:
+            message, content = await protocol.read()
+        except (ClientError, OSError, HttpProcessingError) as exc:
+            raise BrokenOffError from exc
+        if message.code not in INFORMATIONAL or message.code == SWITCHING:
+            return Answer(connection, message.code, message.headers, content)
+
+
+def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
+    """Give what reads a connection, and what writes it."""
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None:
+        raise BrokenOffError
+    return protocol, transport
+
+
+def _give_back(connection: Connection) -> None:
+    transport = connection.transport
+    if transport is not None and transport.get_write_buffer_size():
+        connection.close()
+    else:
+        connection.release()  # which ends it unless the answer has come whole
+
+
+def _origin(loop: asyncio.AbstractEventLoop, scheme: str, authority: str) -> Origin:
+    url = URL.build(scheme=scheme, authority=authority, encoded=True)
+    if scheme not in SCHEMES or not url.host_port_subcomponent or url.raw_user is not None:
+        raise InvalidURL(url)
+    return Origin(ClientRequest("GET", url, loop=loop), url.host_port_subcomponent)
