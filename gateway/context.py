@@ -46,7 +46,7 @@ class RequestContext:
     """One request of a client; made inside the running loop and closed when the answer is there.
 
     ``principal`` is who asks, and ``sources`` are those of his tenant, as he sees them.
-    ``limiter`` is that of the tenant, and ``balance`` what it left to the principal after the operation.
+    ``limiter`` is that of the tenant.
     ``partial`` collects the failures of sources whose share is missing from a merged answer that is there otherwise.
     """
 
@@ -59,7 +59,6 @@ class RequestContext:
     writer: Writer
     uploads: UploadService | None = None
     limiter: Limiter | None = None
-    balance: Balance | None = None
     partial: list[tuple[GatewayError, list[str | int]]] = field(default_factory=list)
 
     @classmethod
@@ -85,7 +84,11 @@ class RequestContext:
     def charge(self, requests: int, nodes: int) -> None:
         """Take the tokens of an operation that may cost so much from whoever asks; raises RateLimited."""
         if self.limiter is not None:
-            self.balance = self.limiter.take(self.principal.subject, price_of(requests, nodes))
+            self.limiter.take(self.principal.subject, price_of(requests, nodes))
+
+    def balance(self) -> Balance | None:
+        """Tell what the principal may still ask; None where that is not counted."""
+        return None if self.limiter is None else self.limiter.balance(self.principal.subject)
 
     def forget(self) -> None:
         """Forget what was loaded before a write: what is read after it is read anew."""

@@ -37,7 +37,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is left after an operation: whole tokens, and when the bucket is full again if nothing more is asked."""
+    """What is left: whole tokens, and when the buckets are full again if nothing more is asked."""
 
     remaining: int
     resets_at: datetime
@@ -68,13 +68,11 @@ class Buckets:
         """Tell how many seconds it takes until a bucket has enough; 0 where it has."""
         return max(0.0, (self.wanted(price) - self.level(owner, at)) / self.quota.rate)
 
-    def take(self, owner: str, price: float, at: float) -> float:
-        """Take tokens out of a bucket that has enough, and tell how many are left."""
-        left = self.level(owner, at) - self.wanted(price)
-        self._held[owner] = (left, at)
+    def take(self, owner: str, price: float, at: float) -> None:
+        """Take tokens out of a bucket that has enough."""
+        self._held[owner] = (self.level(owner, at) - self.wanted(price), at)
         self._held.move_to_end(owner)
         self._forget(at)
-        return left
 
     def _forget(self, at: float) -> None:
         """Drop those that were used longest ago: full ones, and where there are too many any."""
@@ -108,25 +106,33 @@ class Limiter:
         """Whether anything is counted."""
         return self._each is not None or self._everybody is not None
 
-    def take(self, subject: str, price: float) -> Balance | None:
-        """Take the tokens of an operation; None where nothing is counted. No upstream request.
+    def take(self, subject: str, price: float) -> None:
+        """Take the tokens of an operation. No upstream request.
 
         Raises RateLimited, with the seconds after which there are enough, and takes nothing then.
         """
         at = self._clock()
-        found = [(self._each, subject), (self._everybody, EVERYBODY)]
-        counted = [(buckets, owner) for buckets, owner in found if buckets is not None]
-        wait = max((buckets.wait(owner, price, at) for buckets, owner in counted), default=0.0)
+        counted = self._counted(subject)
+        wait = max([0.0, *[buckets.wait(owner, price, at) for buckets, owner in counted]])
         if wait > TOLERANCE:
             raise RateLimited(
                 "Too much was asked for in a short time.", retry_after=math.ceil(wait * 1000) / 1000
             )
-        left = [(buckets.take(owner, price, at), buckets.quota) for buckets, owner in counted]
-        return self._balance(left) if left else None
+        for buckets, owner in counted:
+            buckets.take(owner, price, at)
 
-    def _balance(self, left: list[tuple[float, Quota]]) -> Balance:
+    def balance(self, subject: str) -> Balance | None:
+        """Tell what somebody has left; None where nothing is counted."""
+        at = self._clock()
+        left = [(buckets.level(owner, at), buckets.quota) for buckets, owner in self._counted(subject)]
+        if not left:
+            return None
         seconds = max((quota.burst - level) / quota.rate for level, quota in left)
         return Balance(int(min(level for level, _ in left)), self._now() + timedelta(seconds=seconds))
+
+    def _counted(self, subject: str) -> list[tuple[Buckets, str]]:
+        found = ((self._each, subject), (self._everybody, EVERYBODY))
+        return [(buckets, owner) for buckets, owner in found if buckets is not None]
 
 
 def make_limiter(limits: Limits, *, production: bool) -> Limiter:

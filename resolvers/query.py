@@ -38,7 +38,7 @@ async def _node(
     *,
     id: Annotated[strawberry.ID, strawberry.argument(description="The opaque global identifier.")],  # noqa: A002
 ) -> Any:
-    outcome = (await _load_nodes([id], info))[0]
+    outcome = await _load_node(id, info)
     if isinstance(outcome, GatewayError):
         raise outcome
     return outcome
@@ -53,15 +53,11 @@ async def _nodes(
     ],
 ) -> Sequence[Any]:
     _bounded(ids, "ids")
-    return await _load_nodes(ids, info)
-
-
-async def _load_nodes(ids: Sequence[str], info: Info) -> list[Any]:
-    """Load each identifier's object; a failure is an exception in its place, which nulls that place alone."""
     return await asyncio.gather(*(_load_node(text, info) for text in ids))
 
 
 async def _load_node(text: str, info: Info) -> Any:
+    """Load an identifier's object; a failure is an exception in its place, which nulls that place alone."""
     try:
         ref = opened(text, info.context)
         if ref.type in FREE:

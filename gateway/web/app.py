@@ -14,8 +14,9 @@ from gateway.web.assets import STATIC
 from gateway.web.content import ContentEndpoint
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.health import Health
-from gateway.web.live import ByAccept
+from gateway.web.live import ByAccept, Shortcut
 
+GRAPHQL = "/graphql"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -46,12 +47,13 @@ def make_app(
                 health.ready = False
 
     async def home(_: Request) -> Response:
-        return RedirectResponse("/graphql")
+        return RedirectResponse(GRAPHQL)
 
+    plain = Middleware(Shortcut, path=GRAPHQL, direct=graphql)
     routes = [
         Route("/", home),
-        Route("/graphql", ByAccept(graphql, live)),
-        WebSocketRoute("/graphql", live),
+        Route(GRAPHQL, ByAccept(graphql, live)),
+        WebSocketRoute(GRAPHQL, live),
         Route("/content/{token}", content.serve, methods=["GET", "HEAD"]),
         Route("/schema.graphql", schema),
         Route("/livez", health.live),
@@ -59,4 +61,4 @@ def make_app(
         STATIC,
         *pages,
     ]
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    return Starlette(routes=routes, middleware=[*middleware, plain], lifespan=lifespan)

@@ -5,8 +5,8 @@ under ``application/json`` 200. Faults of the HTTP request itself answer 4xx in 
 """
 
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ from gateway.transport.reads import SharedReads
 from gateway.web.answers import Answers
 from gateway.web.door import Door, challenge
 from gateway.web.graphiql import PAGE_HEADERS
+from gateway.web.incoming import Incoming
 from gateway.web.intake import Intake
 from gateway.web.negotiation import Parameters, Refusal, preferred_type, wants_page
 from gateway.web.outcome import Outcome, answer
@@ -82,8 +83,8 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        request = Request(scope, receive)
-        request_id = uuid.uuid4().hex
+        request = Incoming(scope, receive)
+        request_id = secrets.token_hex(16)
         try:
             response = await self._respond(request, request_id)
         except Refusal as refusal:
@@ -95,8 +96,9 @@ class GraphQLEndpoint:
         except Exception:
             log.exception("request %s failed", request_id)
             response = failed(request_id)
-        response.headers["x-request-id"] = request_id
-        response.headers.setdefault("vary", "Accept")
+        response.raw_headers.append((b"x-request-id", request_id.encode()))
+        if not any(name == b"vary" for name, _ in response.raw_headers):
+            response.raw_headers.append((b"vary", b"Accept"))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, request_id: str) -> Response:
@@ -162,7 +164,7 @@ class GraphQLEndpoint:
         finally:
             context.close()
         partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
-        extensions = _extensions(asked, call.trace or [], answer, context.balance)
+        extensions = _extensions(asked, call.trace or [], answer, context.balance()) if asked else {}
         return Outcome(answer.data, [*answer.errors, *partial], answer.executed, extensions)
 
     def _deadline(self, request: Request) -> float:
@@ -189,14 +191,14 @@ def _extensions(
     asked: frozenset[str], trace: list[TracedRequest], answer: Answer, balance: Balance | None
 ) -> dict[str, Any]:
     """Show what an operation might have cost and what it did; what was shared with another does not count."""
-    found: dict[str, Any] = {}
-    if asked:
-        made = sum(not request.shared for request in trace)
-        left = {} if balance is None else {"remaining": balance.remaining, "resetAt": balance.resets_at}
-        found["cost"] = {"requested": _requested(answer), "actual": {"upstreamRequests": made}, **left}
-    if "trace" in asked:
-        found["trace"] = {"upstreamRequests": made, "upstream": trace}
-    return found
+    made = sum(not request.shared for request in trace)
+    left = {} if balance is None else {"remaining": balance.remaining, "resetAt": balance.resets_at}
+    cost = {"requested": _requested(answer), "actual": {"upstreamRequests": made}, **left}
+    return (
+        {"cost": cost, "trace": {"upstreamRequests": made, "upstream": trace}}
+        if "trace" in asked
+        else {"cost": cost}
+    )
 
 
 def _requested(answer: Answer) -> dict[str, int] | None:

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import msgspec
 from cross_web import AsyncHTTPRequestAdapter, StarletteRequestAdapter
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -199,5 +198,23 @@ class ByAccept:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        streams = prefers_stream(Headers(scope=scope).get("accept", ""))
-        await (self._events if streams else self._plain)(scope, receive, send)
+        await (self._events if _wants_stream(scope) else self._plain)(scope, receive, send)
+
+
+class Shortcut:
+    """Takes plain requests for one path past the list of routes; all others go the usual way."""
+
+    def __init__(self, app: ASGIApp, path: str, direct: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._direct = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        plain = scope["type"] == "http" and scope["path"] == self._path and not _wants_stream(scope)
+        await (self._direct if plain else self._app)(scope, receive, send)
+
+
+def _wants_stream(scope: Scope) -> bool:
+    accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    return prefers_stream(accepted.decode("latin-1"))

@@ -92,15 +92,18 @@ async def read_parameters(request: Request, largest: int) -> Parameters:
 async def read_body(request: Request, largest: int) -> bytes:
     """Read a body of at most so many bytes, stopping at the first chunk over it. Raises Refusal 413."""
     announced = request.headers.get("content-length", "")
-    too_large = Refusal(413, f"A request is at most {largest:,} bytes.", {"connection": "close"})
     if announced.isdigit() and int(announced) > largest:
-        raise too_large
+        raise _too_large(largest)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > largest:
-            raise too_large
+            raise _too_large(largest)
     return bytes(body)
+
+
+def _too_large(largest: int) -> Refusal:
+    return Refusal(413, f"A request is at most {largest:,} bytes.", {"connection": "close"})
 
 
 def _range(text: str) -> _Range:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from graphql import (
     DirectiveNode,
@@ -21,6 +21,7 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
 from graphql.validation import specified_rules
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -28,6 +29,7 @@ from gateway.domain.limits import Limits
 from resolvers.execution.cost import sizing_variables
 from resolvers.execution.shape import check_shape, refusal
 from resolvers.execution.tokens import count_tokens
+from resolvers.execution.variables import Variables
 from resolvers.scopes import INTROSPECTION, Alternatives, Needs, lacking, needs_of_operations
 
 ENDING = frozenset({"download", "stagedUpload"})
@@ -73,6 +75,8 @@ class Document:
     ast: DocumentNode | None
     errors: list[GraphQLError]
     operations: dict[str, OperationDefinitionNode] = field(default_factory=dict)
+    variables: dict[str, Variables] = field(default_factory=dict)
+    """Those of each operation."""
     fragments: dict[str, FragmentDetails] = field(default_factory=dict)
     conditions: list[str] = field(default_factory=list)
     """The variables that `@skip` and `@include` use: a plan holds for one set of their values."""
@@ -91,7 +95,17 @@ class Document:
 
     def lacking(self, operation: OperationDefinitionNode, scopes: frozenset[str]) -> list[str]:
         """Name the scopes that somebody lacks for an operation; nothing where he may."""
-        return lacking(self.needs[operation.name.value if operation.name else ""], scopes)
+        return lacking(self.needs[_name(operation)], scopes)
+
+    def read(
+        self, operation: OperationDefinitionNode, given: dict[str, Any], *, hide_suggestions: bool
+    ) -> VariableValues | list[GraphQLError]:
+        """Read the variables of an operation; or say what is wrong with them."""
+        return self.variables[_name(operation)].read(given, hide_suggestions=hide_suggestions)
+
+
+def _name(operation: OperationDefinitionNode) -> str:
+    return operation.name.value if operation.name else ""
 
 
 def mark_one_of(schema: GraphQLSchema) -> None:
@@ -136,13 +150,15 @@ def check_document(
     document = Document(len(text), ast, [])
     for definition in ast.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            document.operations[definition.name.value if definition.name else ""] = definition
+            name = _name(definition)
+            document.operations[name] = definition
+            document.variables[name] = Variables(schema, definition)
         elif isinstance(definition, FragmentDefinitionNode):
             document.fragments[definition.name.value] = FragmentDetails(definition)
     visit(ast, _Conditions(document.conditions, document.ending))
     document.sizes.extend(sizing_variables(ast))
-    for name, needs in needs_of_operations(schema, fields, ast).items():
-        document.needs[name] = needs - INTROSPECTION if rules.introspection else needs
+    for operation, needs in needs_of_operations(schema, fields, ast).items():
+        document.needs[operation] = needs - INTROSPECTION if rules.introspection else needs
     return document
 
 

@@ -6,7 +6,7 @@ from inspect import isawaitable
 from typing import Any, cast
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, execute
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -48,6 +48,7 @@ class NotAllowed(Exception):
 class Answer:
     """What an operation gave; ``executed`` is False for a request error, which has no data at all.
 
+    ``data`` is for msgspec to write: objects in it are dicts, or structs where a plan had all their values at once.
     ``cost`` is what the operation might have cost, as far as that was found out.
     """
 
@@ -134,12 +135,7 @@ class Executor:
             return _refused("`operationName` must name one operation of the document.")
         if missing := document.lacking(operation, scopes):
             return _forbidden(missing, operation)
-        values = get_variable_values(
-            self._schema,
-            operation.variable_definitions or (),
-            variables or {},
-            hide_suggestions=not self._rules.suggestions,
-        )
+        values = document.read(operation, variables or {}, hide_suggestions=not self._rules.suggestions)
         if isinstance(values, list):
             return Answer(None, values, executed=False)
         return self._affordable(document, operation, operation_name, values)

@@ -11,9 +11,11 @@ document again and words the error: the functions never guess.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import CoroutineType
 from typing import Any, NoReturn
 
+import msgspec
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -62,11 +64,27 @@ MOST_NAMES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """One field of ``o``: its value as an expression, and the steps that follow where it may have to be loaded."""
+
+    value: str
+    steps: list[str] = field(default_factory=list)
+    there: str = ""
+    """An expression that holds for an ``o`` that needs no steps; empty where all need them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Selected:
-    """What is selected of one object type: the display of ``o``, and the steps after it for what may be loaded."""
+    """What is selected of one object type: a display of ``o`` as a dict, and the steps after it that complete it.
+
+    ``shaped`` makes an object of `shape_of` instead, for each ``o`` of which all is there. ``there`` tells those:
+    it is empty where none is, and "True" where all are.
+    """
 
     display: str
     steps: list[str]
+    shaped: str
+    there: str
     checked: str
     """An expression that holds for an ``o`` of the type, and else raises Misfit."""
 
@@ -110,13 +128,20 @@ class Compiler:
         """Write a selection: plain fields in one display, the others one by one after it."""
         if collected.new_defer_usages:
             raise NotCompilable("@defer")
-        display: list[str] = []
-        steps: list[str] = []
-        for key, details in collected.grouped_field_set.items():
-            expression, step = self._field(object_type, key, details)
-            display.append(f"{key!r}: {expression}")
-            steps += step
-        return Selected(f"{{{', '.join(display)}}}", steps, self._check(object_type))
+        fields = {
+            key: self._field(object_type, key, details) for key, details in collected.grouped_field_set.items()
+        }
+        display = ", ".join(f"{key!r}: {one.value}" for key, one in fields.items())
+        shaped = ", ".join(one.value for one in fields.values())
+        loading = [one for one in fields.values() if one.steps]
+        ready = object_type is not self.schema.query_type and all(one.there for one in loading)
+        return Selected(
+            f"{{{display}}}",
+            [step for one in loading for step in one.steps],
+            f"{self._name(shape_of(tuple(fields)))}({shaped})",
+            (" and ".join(one.there for one in loading) or "True") if ready else "",
+            self._check(object_type),
+        )
 
     def _object(self, object_type: GraphQLObjectType, details: FieldDetailsList) -> Project:
         return self._function(self._selected(object_type, details))
@@ -128,7 +153,8 @@ class Compiler:
         return self._functions[id(selected)]
 
     def _body(self, selected: Selected, check: list[str]) -> Project:
-        return self._made("o", [*check, f"d = {selected.display}", *selected.steps, "return d"])
+        shaped = [f"if {selected.there}: return {selected.shaped}"] if selected.there else []
+        return self._made("o", [*check, *shaped, f"d = {selected.display}", *selected.steps, "return d"])
 
     def _check(self, object_type: GraphQLObjectType) -> str:
         """Write the test that a value is of a type, which is done once a class."""
@@ -139,29 +165,30 @@ class Compiler:
 
     # Fields
 
-    def _field(
-        self, object_type: GraphQLObjectType, key: str, details: FieldDetailsList
-    ) -> tuple[str, list[str]]:
-        """Write a field as an expression, and as the steps that follow where it may have to be loaded."""
+    def _field(self, object_type: GraphQLObjectType, key: str, details: FieldDetailsList) -> Field:
+        """Write a field."""
         name = details[0].node.name.value
         if name == "__typename":
-            return repr(object_type.name), []
+            return Field(repr(object_type.name))
         field_def = object_type.fields.get(name)
         if field_def is None:
             raise NotCompilable("introspection")
         reader = reader_of(field_def)
         if reader.attribute is not None:
-            return self._expression(field_def.type, f"o.{reader.attribute}", details), []
+            return Field(self._expression(field_def.type, f"o.{reader.attribute}", details))
         if reader.prompt:
             arguments = "o, run.info" if reader.takes_info else "o"
-            return self._expression(field_def.type, f"{self._name(reader.function)}({arguments})", details), []
+            return Field(
+                self._expression(field_def.type, f"{self._name(reader.function)}({arguments})", details)
+            )
         info = f"run.root_info({key!r})" if object_type is self.schema.query_type else "run.info"
         steps = self._steps(field_def, reader, key, details, info)
         if reader.loaded is None:
-            return "None", steps
+            return Field("None", steps)
         value = f"o.{reader.loaded}"
         there = self._present(get_nullable_type(field_def.type), "w", details)
-        return f"(None if (w := {value}) is None else {there})", [f"if {value} is None:", *_indented(steps)]
+        written = f"(None if (w := {value}) is None else {there})"
+        return Field(written, [f"if {value} is None:", *_indented(steps)], f"{value} is not None")
 
     def _steps(
         self, field_def: GraphQLField, reader: Reader, key: str, details: FieldDetailsList, info: str
@@ -233,8 +260,10 @@ class Compiler:
         """Write the items of a list; where nothing of them is loaded, without a call for each."""
         if isinstance(item_type, GraphQLObjectType):
             selected = self._selected(item_type, details)
-            if not selected.steps:
-                return f"[{selected.display} for o in items if {selected.checked}]"
+            if selected.there:
+                other = f" if {selected.there} else {self._name(self._function(selected))}(o, run)"
+                made = selected.shaped + (other if selected.steps else "")
+                return f"[{made} for o in items if {selected.checked}]"
         return f"[{self._present(item_type, 'item', details)} for item in items]"
 
     def _dispatch(self, abstract_type: Any, details: FieldDetailsList) -> Complete:
@@ -269,6 +298,17 @@ class Compiler:
         name = f"c{len(self._names)}"
         self._names[name] = value
         return name
+
+
+@lru_cache(1024)
+def shape_of(keys: tuple[str, ...]) -> type[msgspec.Struct]:
+    """Make the class of answers with these keys, whose values are all there when they are made.
+
+    Such an object takes a third of a dict's time and memory, and is written as the same JSON.
+    """
+    names = [f"f{number}" for number in range(len(keys))]
+    renamed = dict(zip(names, keys, strict=True))
+    return msgspec.defstruct("Shape", [(name, Any) for name in names], rename=renamed, frozen=True, gc=False)
 
 
 def _indented(lines: list[str]) -> list[str]:

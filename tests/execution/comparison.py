@@ -45,6 +45,11 @@ async def by_core(written: Written, context: RequestContext, *, valid: bool) -> 
     return Answer(result.data, errors, result.data is not None or any(error.path for error in errors))
 
 
+def plain(answer: Answer) -> Any:
+    """Give the data of an answer as its client reads it."""
+    return msgspec.json.decode(msgspec.json.encode(answer.data))
+
+
 @dataclass
 class Spied(Executor):
     """An executor that counts who executed: the plans, or graphql-core."""
@@ -89,10 +94,11 @@ def shown(answer: Answer, context: RequestContext) -> Shown:
     fields below that place fail, GraphQL wants one of their errors and allows any (specification, 6.4.4): which one
     is there depends on what was loaded first. So of such errors only the place they leave null is compared.
     """
+    data = plain(answer)
     seen = Shown(msgspec.json.encode(answer.data), answer.executed)
     for error in answer.errors:
         place = tuple(error.path or ())
-        hole = _hole(answer.data, place)
+        hole = _hole(data, place)
         if hole == place:
             seen.certain.append(_text(error, place))
         else:
