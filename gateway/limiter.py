@@ -64,13 +64,13 @@ class Buckets:
         """Tell what an operation takes: one that costs more than the bucket holds takes a full one."""
         return min(price, self.quota.burst)
 
-    def wait(self, owner: str, price: float, at: float) -> float:
-        """Tell how many seconds it takes until a bucket has enough; 0 where it has."""
-        return max(0.0, (self.wanted(price) - self.level(owner, at)) / self.quota.rate)
-
     def take(self, owner: str, price: float, at: float) -> None:
         """Take tokens out of a bucket that has enough."""
-        self._held[owner] = (self.level(owner, at) - self.wanted(price), at)
+        self.leave(owner, self.level(owner, at) - self.wanted(price), at)
+
+    def leave(self, owner: str, level: float, at: float) -> None:
+        """Leave so many tokens in a bucket."""
+        self._held[owner] = (level, at)
         self._held.move_to_end(owner)
         self._forget(at)
 
@@ -111,15 +111,18 @@ class Limiter:
 
         Raises RateLimited, with the seconds after which there are enough, and takes nothing then.
         """
-        at = self._clock()
-        counted = self._counted(subject)
-        wait = max([0.0, *[buckets.wait(owner, price, at) for buckets, owner in counted]])
+        at, wait = self._clock(), 0.0
+        left: list[tuple[Buckets, str, float]] = []
+        for buckets, owner in self._counted(subject):
+            rest = buckets.level(owner, at) - buckets.wanted(price)
+            wait = max(wait, -rest / buckets.quota.rate)
+            left.append((buckets, owner, rest))
         if wait > TOLERANCE:
             raise RateLimited(
                 "Too much was asked for in a short time.", retry_after=math.ceil(wait * 1000) / 1000
             )
-        for buckets, owner in counted:
-            buckets.take(owner, price, at)
+        for buckets, owner, rest in left:
+            buckets.leave(owner, rest, at)
 
     def balance(self, subject: str) -> Balance | None:
         """Tell what somebody has left; None where nothing is counted."""

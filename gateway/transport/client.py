@@ -28,6 +28,8 @@ UNCHANGED = {"Accept-Encoding": "identity"}
 """Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
 
 
+PLAIN_SEGMENT = re.compile(r"[0-9A-Za-z_-]+")
+"""What means the same to every server as it is; most identifiers are of this form."""
 LEAVING = re.compile(r"[\x00-\x1f\x7f]|(?:^|[/\\])(?:\.\.?)?(?:[/\\;]|$)")
 """Controls, and dots or nothing between slashes or at an end: what some server takes for a way out of a segment."""
 
@@ -44,9 +46,14 @@ def join_path(*segments: str) -> str:
 
     Raises BadInput for a segment that a server could read as another path, even one that decodes it once too often.
     """
-    if any(_leaves(segment) for segment in segments):
+    encoded = [segment if PLAIN_SEGMENT.fullmatch(segment) else _encoded(segment) for segment in segments]
+    return "/".join(["", *encoded])
+
+
+def _encoded(segment: str) -> str:
+    if _leaves(segment):
         raise BadInput("An identifier is empty or has a form that no source uses.")
-    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+    return quote(segment, safe="")
 
 
 def _leaves(segment: str) -> bool:

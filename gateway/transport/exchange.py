@@ -36,7 +36,7 @@ from yarl import URL
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
 from gateway.transport.countdown import Countdown
 from gateway.transport.networks import RefusedAddressError, guarded_socket
-from gateway.transport.pool import Answer, BrokenOffError, Pool
+from gateway.transport.pool import Answer, BrokenOffError, Place, Pool
 
 USER_AGENT = "attachment-gateway"
 CHUNK = 64 * 1024
@@ -55,6 +55,8 @@ HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 PLAIN_URL = re.compile(r"[!#-;=?-~]+")
 """An address that is sent as it is written; the library encodes what is in any other."""
+ADDRESS = re.compile(r"(https?)://([0-9A-Za-z.:-]+)(/[!$-;=?-~]*)")
+"""The form of nearly all: a host by its name or number, and a path. Others are left to the library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +136,12 @@ class Exchange:
             return await self._upload(request, request.body, seconds)
         if self._pool is None:
             self._pool = self._open_pool()
-        url = self._checked(request)
+        self._check_headers(request)
+        place = self._place(request.url)
         try:
             with self._countdown.timeout(seconds):
                 return await self._whole(
-                    await self._pool.ask(request.method, url, request.headers, request.body)
+                    await self._pool.ask(request.method, place, request.headers, request.body)
                 )
         except (ClientError, OSError) as exc:
             raise self._translated(exc) from None
@@ -176,25 +179,37 @@ class Exchange:
         self, session: ClientSession, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None"
     ) -> ClientResponse:
         """Send a request and wait for the head of the answer, which the caller has to close."""
+        self._check_headers(request)
         return await session.request(
             request.method,
-            self._checked(request),
+            self._url(request.url),
             headers=request.headers,
             data=body,
             timeout=self._timeout,
             allow_redirects=False,
         )
 
-    def _checked(self, request: Request) -> URL:
-        """Parse the address of a request whose headers HTTP allows. Raises BadInput and Unavailable."""
+    def _check_headers(self, request: Request) -> None:
+        """Raise BadInput for a header that HTTP does not allow."""
         for name, value in request.headers.items():
             if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
                 message = "A header of the request holds a character that HTTP does not allow."
                 raise BadInput(message, source=self.source)
+
+    def _url(self, text: str) -> URL:
+        """Parse an address; raises Unavailable."""
         try:
-            return URL(request.url, encoded=PLAIN_URL.fullmatch(request.url) is not None)
+            return URL(text, encoded=PLAIN_URL.fullmatch(text) is not None)
         except ValueError:
             raise self._unreachable() from None
+
+    def _place(self, text: str) -> Place:
+        """Part an address into where to go and what to ask there; raises Unavailable."""
+        plain = ADDRESS.fullmatch(text)
+        if plain is not None:
+            return Place(plain[1], plain[2], plain[3])
+        url = self._url(text)
+        return Place(url.scheme, url.raw_authority, url.raw_path_qs)
 
     async def _whole(self, answer: Answer | ClientResponse) -> Response:
         """Read the body as far as it may be long."""

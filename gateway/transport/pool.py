@@ -29,6 +29,14 @@ class BrokenOffError(ClientError):
     """The connection ended, or what came was no HTTP, before there was an answer."""
 
 
+class Place(NamedTuple):
+    """An address: where to go, and what to ask there (the request target of RFC 9112, 3.2.1)."""
+
+    scheme: str
+    authority: str
+    target: str
+
+
 class Origin(NamedTuple):
     """Where requests go: what the pool knows it by, and the host as the header names it."""
 
@@ -72,17 +80,17 @@ class Pool:
         self._longest_line = longest_line
         self._origin = functools.lru_cache(maxsize=64)(functools.partial(_origin, asyncio.get_running_loop()))
 
-    async def ask(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def ask(self, method: str, place: Place, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Send a request and wait for the head of the answer, as long as the caller lets it.
 
         Headers are written as they are: the caller has checked that HTTP allows them. Raises aiohttp's errors.
         """
-        origin = self._origin(url.scheme, url.raw_authority)
+        origin = self._origin(place.scheme, place.authority)
         connection = await self._connection(origin.request)
         try:
             protocol, transport = _ends(connection)
             self._expect(protocol, method)
-            transport.write(self._written(method, url, origin.host, headers, body))
+            transport.write(self._written(method, place.target, origin.host, headers, body))
             return await _head(connection, protocol)
         except BaseException:
             connection.close()
@@ -109,11 +117,11 @@ class Pool:
         )
 
     def _written(
-        self, method: str, url: URL, host: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None
     ) -> bytes:
         """Write a request; a header that the caller gives stands in place of the usual one."""
         given = {name.lower() for name in headers}
-        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {host}"]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
         lines += [f"{name}: {value}" for name, value in self._usual.items() if name.lower() not in given]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body is not None or method not in WITHOUT_BODY:
@@ -149,7 +157,11 @@ def _give_back(connection: Connection) -> None:
 
 
 def _origin(loop: asyncio.AbstractEventLoop, scheme: str, authority: str) -> Origin:
-    url = URL.build(scheme=scheme, authority=authority, encoded=True)
-    if scheme not in SCHEMES or not url.host_port_subcomponent or url.raw_user is not None:
-        raise InvalidURL(url)
-    return Origin(ClientRequest("GET", url, loop=loop), url.host_port_subcomponent)
+    try:
+        url = URL.build(scheme=scheme, authority=authority, encoded=True)
+        host = url.host_port_subcomponent if scheme in SCHEMES and url.raw_user is None else None
+    except ValueError:
+        host = None
+    if not host:
+        raise InvalidURL(authority)
+    return Origin(ClientRequest("GET", url, loop=loop), host)

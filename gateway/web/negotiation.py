@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
@@ -94,12 +94,16 @@ async def read_body(request: Request, largest: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > largest:
         raise _too_large(largest)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body = body + message["body"] if body else message["body"]
+        more = message.get("more_body", False)
         if len(body) > largest:
             raise _too_large(largest)
-    return bytes(body)
+    return body
 
 
 def _too_large(largest: int) -> Refusal:

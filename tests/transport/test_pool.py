@@ -187,7 +187,7 @@ async def test_a_request_is_written_as_http_wants(exchange: Exchange) -> None:
     assert lengths == [[], ["Content-Length: 0"], ["Content-Length: 2"]]
 
 
-@pytest.mark.parametrize("address", ["http://jo:secret@{}/", "ws://{}/", "tcp://{}/", "//{}/"])
+@pytest.mark.parametrize("address", ["http://jo:secret@{}/", "ws://{}/", "tcp://{}/", "//{}/", "http://{}:1/"])
 async def test_only_plain_addresses_are_asked(exchange: Exchange, address: str) -> None:
     """A name and password in an address are nobody's credential, and other schemes are no HTTP."""
     # given
