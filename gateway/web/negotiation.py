@@ -94,16 +94,24 @@ async def read_body(request: Request, largest: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > largest:
         raise _too_large(largest)
-    body, more = b"", True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body = body + message["body"] if body else message["body"]
-        more = message.get("more_body", False)
-        if len(body) > largest:
-            raise _too_large(largest)
-    return body
+    first, more = await _piece(request)
+    if not more and len(first) <= largest:  # nearly all: what came in one piece is not copied
+        return first
+    body = bytearray(first)
+    while more and len(body) <= largest:
+        piece, more = await _piece(request)
+        body += piece
+    if len(body) > largest:
+        raise _too_large(largest)
+    return bytes(body)
+
+
+async def _piece(request: Request) -> tuple[bytes, bool]:
+    """Receive a piece of a body, and tell whether more follow; raises ClientDisconnect."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _too_large(largest: int) -> Refusal:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLNonNull, Node
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
@@ -17,6 +18,9 @@ from resolvers.execution.started import Started
 
 Complete = Callable[[Any, "Run"], Any]
 Container = dict[str, Any] | list[Any]
+"""What may wait for values that are still to be loaded."""
+CONTAINERS = (dict, list, msgspec.Struct)
+"""What an answer is made of; values of scalars are none of these."""
 
 
 class Misfit(Exception):
@@ -197,6 +201,14 @@ def _paths(data: dict[str, Any], wanted: set[int]) -> dict[int, list[str | int]]
         value, path = stack.pop()
         if id(value) in wanted:
             found[id(value)] = path
-        children = value.items() if isinstance(value, dict) else enumerate(value)
-        stack.extend((item, [*path, key]) for key, item in children if isinstance(item, dict | list))
+        stack.extend((item, [*path, key]) for key, item in _children(value) if isinstance(item, CONTAINERS))
     return found
+
+
+def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
+    """Give what stands in an object or a list of an answer, with its key or number."""
+    if isinstance(value, msgspec.Struct):
+        return zip(
+            value.__struct_encode_fields__, map(value.__getattribute__, value.__struct_fields__), strict=True
+        )
+    return value.items() if isinstance(value, dict) else enumerate(value)

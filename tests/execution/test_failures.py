@@ -8,7 +8,8 @@ import pytest
 
 from gateway.context import RequestContext
 from gateway.domain.errors import BadInput, GatewayError, Unavailable
-from gateway.domain.model import Attachment, AttachmentListing
+from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind
+from gateway.domain.refs import Ref, RefType
 from tests.conformance.comparison import changed
 from tests.execution.comparison import Spied, by_core, plain, shown
 from tests.execution.documents import Written
@@ -59,6 +60,27 @@ async def test_a_failure_nulls_its_own_place(world: World) -> None:
     assert [error.path for error in answer.errors] == [["records", 1, "found"]]
     assert plain(answer)["records"][0]["found"]["totalCount"] == 4
     assert plain(answer)["records"][1]["found"] is None
+
+
+async def test_a_failure_far_down_names_every_step(world: World) -> None:
+    """Where objects on the way had all their values at once, the path leads through them all the same."""
+    # given
+    mail, elsewhere = (Ref("maarch", RefType.RECORD, (key,)) for key in ("1", "3"))
+    listing = world.sources["maarch"].listings[mail]
+    moved = changed(listing.attachments[1], record=Record(elsewhere, RecordKind.MAIL))
+    attachments = (listing.attachments[0], moved, *listing.attachments[2:])
+    world.sources["maarch"].listings[mail] = changed(listing, attachments=attachments)
+    text = (
+        '{ record(by: {mail: {source: "maarch", resId: 1}}) { all: attachments { edges { cursor at: node '
+        "{ name on: record { id attachments { totalCount } } } } } } }"
+    )
+
+    # when
+    answer = await both(world, text)
+
+    # then
+    place = ["record", "all", "edges", 1, "at", "on", "attachments"]
+    assert [error.path for error in answer.errors] == [place]
 
 
 @pytest.mark.parametrize("beside", ["", "__schema { queryType { name } }"])
