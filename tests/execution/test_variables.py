@@ -11,16 +11,20 @@ from resolvers.execution.variables import Variables
 SCHEMA = build_schema(
     """
     enum Colour { RED GREEN }
+    input Which @oneOf { id: ID, size: Size }
     input Size { width: Int!, height: Int = 3 }
     type Query {
-      one(id: ID!, text: String, most: Int, share: Float, open: Boolean, colour: Colour, size: Size, ids: [ID!]): Int
+      one(
+        id: ID!, text: String, most: Int, share: Float, open: Boolean, colour: Colour, size: Size, ids: [ID!]
+        which: [Which!]
+      ): Int
     }
     """
 )
 DOCUMENT = (
     "query ($id: ID!, $text: String, $most: Int = 10, $share: Float, $open: Boolean, $colour: Colour, "
-    "$size: Size, $ids: [ID!]) { one(id: $id, text: $text, most: $most, share: $share, open: $open, "
-    "colour: $colour, size: $size, ids: $ids) }"
+    "$size: Size, $ids: [ID!], $which: [Which!]) "
+    "{ one(id: $id, text: $text, most: $most, share: $share, open: $open, colour: $colour, size: $size, ids: $ids, which: $which) }"
 )
 WITHOUT_DEFAULT = DOCUMENT.replace(" = 10", "")
 
@@ -58,6 +62,15 @@ def described(values: VariableValues) -> dict[str, tuple[str, bool, Any]]:
         {"id": "a", "ids": ["a", 5]},
         {"id": "a", "ids": "a"},
         {"id": "a", "ids": [None]},
+        {"id": "a", "which": [{"id": "b"}, {"size": {"width": 1, "height": 2}}]},
+        {"id": "a", "which": {"id": 5}},
+        {"id": "a", "which": [{}]},
+        {"id": "a", "which": [{"id": None}]},
+        {"id": "a", "which": [{"id": "b", "size": None}]},
+        {"id": "a", "which": [{"id": "b", "name": "c"}]},
+        {"id": "a", "which": [None]},
+        {"id": "a", "which": None},
+        {"id": {"deep": [[[]]]}},
         {"id": "a", "unknown": {"deep": []}},
     ],
 )
