@@ -24,7 +24,8 @@ SCHEMA = build_schema(
 DOCUMENT = (
     "query ($id: ID!, $text: String, $most: Int = 10, $share: Float, $open: Boolean, $colour: Colour, "
     "$size: Size, $ids: [ID!], $which: [Which!]) "
-    "{ one(id: $id, text: $text, most: $most, share: $share, open: $open, colour: $colour, size: $size, ids: $ids, which: $which) }"
+    "{ one(id: $id, text: $text, most: $most, share: $share, open: $open, "
+    "colour: $colour, size: $size, ids: $ids, which: $which) }"
 )
 WITHOUT_DEFAULT = DOCUMENT.replace(" = 10", "")
 
