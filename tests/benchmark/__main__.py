@@ -17,8 +17,9 @@ LOADS: dict[str, dict[str, str]] = {
     "distinct": {},
     "identical": {"SERVERS": "gateway", "QUERIES": "Q1,Q3", "CONCURRENCY": "16"},
     "slow": {"SERVERS": "gateway,yoga-jit,strawberry-httpx", "QUERIES": "Q1", "CONCURRENCY": "1"},
+    "guards": {"SERVERS": f"gateway,{beside.UNGUARDED}", "QUERIES": "Q2", "CONCURRENCY": "16"},
 }
-"""What each part asks of `../shared/bench`, where the environment does not say anything else."""
+"""What each part asks for, where the environment does not say anything else."""
 NO_SLOW = "Not measured: the upstream of `../shared/bench` can wait, and that folder is not there.\n"
 
 
@@ -54,6 +55,9 @@ def measured(part: str) -> str:
     if part == "growth":
         stay_aside()
         return growth.measure(int(os.environ.get("ROUNDS", growth.ROUNDS)))
+    if part == "guards":
+        stay_aside()
+        return beside.measure(options(part, identical=False))
     if part == "slow" and not shared.is_there():
         return NO_SLOW
     if part == "identical":

@@ -33,6 +33,7 @@ TITLES = {
     "Q4": "Q4: 1,000 files, 8 fields, each with the name of its folder",
 }
 SERVERS = ("gateway", "strawberry-httpx", "ceiling")
+UNGUARDED = "unguarded"
 AT_ONCE_MAILS = 50
 MARKERS = {
     "Q1": Marker(b'"hash"', FILES),
@@ -102,6 +103,7 @@ def participants(origin: str) -> list[Server]:
     key = {"Authorization": AUTHORIZATION}
     return [
         Server("gateway", lambda port: serve(configuration, port), QUERIES, key, gateway=True),
+        Server(UNGUARDED, lambda port: serve(configuration, port, UNGUARDED), QUERIES, key, gateway=True),
         Server("strawberry-httpx", lambda port: uvicorn("plain", port), QUERIES / "plain"),
         Server("ceiling", lambda port: uvicorn("ceiling", port), QUERIES / "plain"),
     ]
@@ -133,7 +135,9 @@ def under_load(server: Server, process: Process, query: str, options: Options, r
         check(query, number, post(server, process, bodies[number]))
     asyncio.run(load(process.port, requests, MARKERS[query], 8, min(WARM_UP, options.seconds)))
     for connections in options.concurrency:
+        before = process.cpu()
         tally = asyncio.run(load(process.port, requests, MARKERS[query], connections, options.seconds))
+        tally.cpu = process.cpu() - before
         if tally.wrong:
             raise WrongAnswerError(f"{server.name}, {query}: {tally.wrong} of {len(tally.times)} answers")
         row.loads[connections].append(tally)
@@ -221,17 +225,27 @@ def values(data: Any, key: str) -> list[str]:
 
 
 def table(query: str, rows: Mapping[str, Row], levels: Sequence[int]) -> str:
-    """Write what was found of a query; ratios are those at 16 connections, or else at the last number of them."""
+    """Write what was found of a query; ratios are those at 16 connections, or else at the last number of them.
+
+    *CPU* is the server's for an answer at that number, which neighbours and a slow load disturb less than rates.
+    """
     reference = 16 if 16 in levels else levels[-1]
     rates = {name: row.middle(reference, lambda tally: tally.rate) for name, row in rows.items()}
     others = [name for name in ("strawberry-httpx", "ceiling") if name in rates]
-    head = ["server", *(f"rps c={c}" for c in levels), *(f"p50 / p99 ms c={c}" for c in levels), "peak RSS MB"]
+    head = [
+        "server",
+        *(f"rps c={c}" for c in levels),
+        *(f"p50 / p99 ms c={c}" for c in levels),
+        "CPU µs",
+        "peak RSS MB",
+    ]
     made = Table([*head, *(f"x {name}" for name in others)])
     for name, row in sorted(rows.items(), key=lambda item: -rates[item[0]]):
         made.add(
             name,
             *(figure(row.middle(c, lambda tally: tally.rate)) for c in levels),
             *(" / ".join(figure(row.middle(c, quantile(one))) for one in (50, 99)) for c in levels),
+            f"{row.middle(reference, lambda tally: tally.cost):,.0f}",
             f"{row.peak:.0f}",
             *(f"{rates[name] / rates[other]:.2f}" for other in others),
         )

@@ -30,16 +30,22 @@ class Marker:
 
 @dataclass(slots=True)
 class Tally:
-    """What came back: seconds of each answer, and how many were wrong."""
+    """What came back: seconds of each answer, and how many were wrong; ``cpu`` is what the server took in seconds."""
 
     times: list[float] = field(default_factory=list)
     wrong: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
 
     @property
     def rate(self) -> float:
         """Answers in a second."""
         return len(self.times) / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Microseconds that the server took for an answer."""
+        return self.cpu / len(self.times) * 1e6
 
     def quantile(self, hundredth: int) -> float:
         """Tell the milliseconds that so many in a hundred answers took at most."""

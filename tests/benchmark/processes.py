@@ -97,9 +97,10 @@ def settings(name: str, origin: str) -> Path:
     return path
 
 
-def serve(configuration: Path, port: int | str) -> list[str]:
-    """Say how to start the product."""
-    return [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--config", str(configuration)]
+def serve(configuration: Path, port: int | str, variant: str = "") -> list[str]:
+    """Say how to start the product, or a variant of it in this folder."""
+    module = f"tests.benchmark.{variant}" if variant else "gateway"
+    return [sys.executable, "-m", module, "serve", "--port", str(port), "--config", str(configuration)]
 
 
 def pinned(core: int) -> list[str]:

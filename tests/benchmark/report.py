@@ -17,6 +17,7 @@ PARTS = {
     "identical": "Identical requests, and distinct ones to compare",
     "slow": "20 ms more for every upstream request",
     "growth": "Growth",
+    "guards": "What the guards cost",
 }
 """What the report holds, in this order."""
 LIBRARIES = ("strawberry-graphql", "graphql-core", "aiohttp", "httpx", "msgspec", "uvicorn", "uvloop")
@@ -164,6 +165,13 @@ def slow() -> float | None:
     return cell(tables("slow").get("Q1", {}), "gateway", "p50 / p99 ms c=1")
 
 
+def guards() -> float | None:
+    """Find how much more of its core the product takes for a small query than it would without any guard."""
+    rows = tables("guards").get("Q2", {})
+    own, bare = (cell(rows, name, "CPU µs") for name in ("gateway", "unguarded"))
+    return (own / bare - 1) * 100 if own and bare else None
+
+
 def memory() -> float | None:
     """Find the most memory of the product in all queries of distinct requests, in MB."""
     return max(_memories(), default=None)
@@ -197,6 +205,7 @@ TARGETS = (
     Target("Q1: identical requests, times distinct ones", 5, 8, shared("Q1")),
     Target("Q3: identical requests, times distinct ones", 5, 8, shared("Q3")),
     Target("Q1: p50 of one client with 20 ms more upstream, ms", 35, 28, slow, below=True),
+    Target("Q2: CPU time that all guards add, %", 15, 10, guards, below=True),
     Target("peak resident memory over all queries, MB", 250, 180, memory, below=True),
     Target("growth per file, 1,000 to 100,000 files, lists read anew, %", 25, 10, growth("Anew"), below=True),
     Target("growth per file, 1,000 to 100,000 files, lists remembered, %", 25, 10, growth("Again"), below=True),
