@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -14,6 +13,7 @@ from gateway.transport.auth import Auth
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.countdown import Countdown
 from gateway.transport.exchange import Exchange, Request, Response, Stream
+from gateway.transport.headers import NO_HEADERS
 from gateway.transport.lockout import UNAUTHORIZED, Lockout
 from gateway.transport.reads import SharedReads
 from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
@@ -23,7 +23,6 @@ Query = Sequence[tuple[str, str]]
 SHARED = 3600.0
 """Seconds that a shared request may last: each who waits leaves at a deadline of his own, the last one ends it."""
 
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 UNCHANGED = {"Accept-Encoding": "identity"}
 """Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
 

@@ -10,9 +10,10 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import certifi
+import msgspec
 from aiohttp import (
     ClientConnectorError,
     ClientError,
@@ -35,6 +36,7 @@ from yarl import URL
 
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
 from gateway.transport.countdown import Countdown
+from gateway.transport.headers import NO_HEADERS, Received
 from gateway.transport.networks import RefusedAddressError, guarded_socket
 from gateway.transport.pool import Answer, BrokenOffError, Place, Pool
 
@@ -59,8 +61,7 @@ ADDRESS = re.compile(r"(https?)://([0-9A-Za-z.:-]+)(/[!$-;=?-~]*)")
 """The form of nearly all: a host by its name or number, and a path. Others are left to the library."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request; ``url`` and ``headers`` may hold credentials, so neither is in the repr.
 
     A body that is a stream is sent once, with the ``Content-Length`` that its headers give, and the answer may take
@@ -68,32 +69,39 @@ class Request:
     """
 
     method: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | AsyncIterator[bytes] | None = field(default=None, repr=False)
+    url: str
+    headers: Mapping[str, str] = NO_HEADERS
+    body: bytes | AsyncIterator[bytes] | None = None
 
     @property
     def streams(self) -> bool:
         """Whether the body is a stream."""
         return self.body is not None and not isinstance(self.body, bytes)
 
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, …)"
 
-@dataclass(frozen=True, slots=True)
-class Response:
+
+class Response(msgspec.Struct, frozen=True):
     """A whole answer; header names are in lower case, and ``body`` is already decompressed."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, …)"
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """An answer whose body is still to come; valid inside the context that gave it."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    chunks: AsyncIterator[bytes] = field(repr=False)
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+    def __repr__(self) -> str:
+        return f"Stream({self.status}, …)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +162,7 @@ class Exchange:
         except (ClientError, OSError) as exc:
             raise self._translated(exc) from None
         try:
-            yield Stream(answer.status, _headers(answer.headers), self._pieces(answer))
+            yield Stream(answer.status, Received(answer.headers), self._pieces(answer))
         finally:
             answer.close()
 
@@ -216,8 +224,9 @@ class Exchange:
         try:
             if (answer.content_length or 0) > self.limits.max_body:
                 raise self._too_long()
-            chunks, size = [], 0
-            async for chunk in answer.content.iter_any():
+            chunks, size, content = [], 0, answer.content
+            while not content.at_eof():
+                chunk = content.read_nowait() if content.is_eof() else await content.readany()
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > self.limits.max_body:
@@ -226,7 +235,7 @@ class Exchange:
                     self._check_ratio(answer, size)
         finally:
             answer.close()  # the connection, unless the whole answer is there
-        return Response(answer.status, _headers(answer.headers), b"".join(chunks))
+        return Response(answer.status, Received(answer.headers), b"".join(chunks))
 
     async def _pieces(self, answer: ClientResponse) -> AsyncIterator[bytes]:
         size = 0
@@ -369,21 +378,3 @@ def _announced(headers: Mapping[str, str]) -> int | None:
     """Read the length that a request's headers announce."""
     lengths = (int(value) for name, value in headers.items() if name.lower() == "content-length")
     return next(lengths, None)
-
-
-def _headers(received: Mapping[str, str]) -> dict[str, str]:
-    """Write names in lower case, and values that come several times as one list (RFC 9110, 5.3)."""
-    headers: dict[str, str] = {}
-    for name, value in received.items():
-        key, text = name.lower(), value if value.isascii() else _readable(value)
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
-
-
-def _readable(value: str) -> str:
-    """Read bytes that are no UTF-8 as Latin-1, which older servers mean."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value

@@ -237,4 +237,4 @@ def test_nothing_shows_a_credential() -> None:
     shown = repr(request)
 
     # then
-    assert shown == "Request(method='GET')"
+    assert shown == "Request('GET', …)"
