@@ -60,6 +60,15 @@ class HttpxAiohttp(Httpx):
         return AiohttpTransport(limits=httpx.Limits(max_connections=self.limits.concurrency))
 
 
+class AiohttpSession(Exchange):
+    """aiohttp by its session, as its documentation has it; it is what the gateway's own streams go by."""
+
+    async def send(self, request: Request, seconds: float) -> Response:
+        """Send a request and read the answer."""
+        async with asyncio.timeout(seconds):
+            return await self._whole(await self._answer(self._carriers(), request, None))
+
+
 class HttpxPyreqwest(Httpx):
     """httpx over pyreqwest, whose timeouts are those of its own client."""
 
@@ -163,5 +172,6 @@ CANDIDATES: dict[str, tuple[type[Exchange], str]] = {
     "httpx over pyreqwest": (HttpxPyreqwest, "pyreqwest"),
     "pyreqwest": (Pyreqwest, "pyreqwest"),
     "pyqwest": (Pyqwest, "pyqwest"),
-    "the gateway's (aiohttp)": (Exchange, "aiohttp"),
+    "aiohttp": (AiohttpSession, "aiohttp"),
+    "the gateway's (aiohttp's pool)": (Exchange, "aiohttp"),
 }

@@ -86,7 +86,7 @@ def test_refuse_a_large_body(benchmark: BenchmarkFixture, world: World) -> None:
 def test_take_tokens(benchmark: BenchmarkFixture) -> None:
     """Count one operation in two buckets."""
     # given
-    limiter = Limiter(Quota(1e9, 1e9), Quota(1e9, 1e9))
+    limiter = Limiter(Quota(1, 1e9), Quota(1, 1e9))
 
     # when
     benchmark(limiter.take, "somebody", 3.0)

@@ -13,10 +13,12 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from random import Random
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.asgi import create_app
 from gateway.domain.secret import Secret

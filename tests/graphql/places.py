@@ -1,7 +1,7 @@
 """Sources that answer from what a test gives them, so that tests of paging say nothing about any upstream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from gateway.transport.call import Call
 from gateway.upstreams.base import Listing
 from resolvers.execution.executor import Answer, Executor
 from resolvers.schema import make_schema
+from tests.execution.comparison import plain
 from tests.execution.world import ANYBODY
 from tests.identifiers import IDS
 
@@ -73,6 +74,7 @@ async def ask(source: Cases, query: str, **variables: Any) -> Answer:
     """Execute a query against one source."""
     context = RequestContext.make(ANYBODY, Call.lasting(10), {source.name: source}, LINKS, IDS)
     try:
-        return await EXECUTOR.execute(query, variables, None, context, read_only=True)
+        answer = await EXECUTOR.execute(query, variables, None, context, read_only=True)
+        return replace(answer, data=plain(answer))
     finally:
         context.close()
