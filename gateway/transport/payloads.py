@@ -111,6 +111,8 @@ def parse_time(text: str | None, source: str, zone: tzinfo = UTC) -> datetime | 
     if not text:
         return None
     try:
+        if zone is not UTC:  # a source that writes none, as a rule
+            return _in_utc(text, zone)
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo is UTC else _in_utc(text, zone)
     except (ValueError, TypeError, OverflowError) as exc:

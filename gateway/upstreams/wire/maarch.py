@@ -4,7 +4,7 @@ Source: `upstreams.md` 1.2 to 1.6.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard
 from zoneinfo import ZoneInfo
@@ -196,7 +196,7 @@ class Reader:
             wire.external_state if isinstance(wire.external_state, dict) else {},
             wire.signatory or None,
             wire.signatory_id,
-            parse_time(wire.sign_date, source, zone),
+            parse_time(wire.sign_date, source, zone) if wire.sign_date else None,
             wire.signed_response,
             wire.can_convert,
             wire.creation_date or None,
@@ -205,17 +205,23 @@ class Reader:
             wire.recipient_id,
             wire.recipient_type or None,
             wire.origin_id,
-            parse_time(wire.validation_date, source, zone),
+            parse_time(wire.validation_date, source, zone) if wire.validation_date else None,
             wire.fulltext_result or None,
-            tuple([AttachmentVersion(str(other.res_id), other.relation) for other in wire.versions or ()]),
+            _versions(wire.versions) if wire.versions else (),
         )
 
 
 def _name(wire: WireAttachment) -> str:
     """Make a file name: the server has none, only a title, which may be missing, and a format."""
     name = wire.title or wire.chrono or str(wire.res_id)
-    suffix = f".{wire.format}" if wire.format else ""
+    if not wire.format:
+        return name
+    suffix = f".{wire.format}"
     return name if name.casefold().endswith(suffix.casefold()) else name + suffix
+
+
+def _versions(wires: Sequence[WireVersion]) -> tuple[AttachmentVersion, ...]:
+    return tuple([AttachmentVersion(str(wire.res_id), wire.relation) for wire in wires])
 
 
 def _person(name: str | int | None) -> str | None:
