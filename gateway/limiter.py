@@ -64,15 +64,16 @@ class Buckets:
         """Tell what an operation takes: one that costs more than the bucket holds takes a full one."""
         return min(price, self.quota.burst)
 
-    def take(self, owner: str, price: float, at: float) -> None:
-        """Take tokens out of a bucket that has enough."""
-        self.leave(owner, self.level(owner, at) - self.wanted(price), at)
+    def rest(self, owner: str, price: float, at: float) -> float:
+        """Tell what an operation would leave in a bucket; less than nothing where there is not enough."""
+        return self.level(owner, at) - self.wanted(price)
 
-    def leave(self, owner: str, level: float, at: float) -> None:
+    def leave(self, owner: str, rest: float, at: float) -> None:
         """Leave so many tokens in a bucket."""
-        self._held[owner] = (level, at)
-        self._held.move_to_end(owner)
-        self._forget(at)
+        self._held[owner] = (rest, at)
+        if len(self._held) > 1:
+            self._held.move_to_end(owner)
+            self._forget(at)
 
     def _forget(self, at: float) -> None:
         """Drop those that were used longest ago: full ones, and where there are too many any."""
@@ -111,18 +112,24 @@ class Limiter:
 
         Raises RateLimited, with the seconds after which there are enough, and takes nothing then.
         """
-        at, wait = self._clock(), 0.0
-        left: list[tuple[Buckets, str, float]] = []
-        for buckets, owner in self._counted(subject):
-            rest = buckets.level(owner, at) - buckets.wanted(price)
-            wait = max(wait, -rest / buckets.quota.rate)
-            left.append((buckets, owner, rest))
+        at, each, everybody = self._clock(), self._each, self._everybody
+        own = each.rest(subject, price, at) if each is not None else 0.0
+        all_of_them = everybody.rest(EVERYBODY, price, at) if everybody is not None else 0.0
+        if own < 0 or all_of_them < 0:
+            self._refuse(own, all_of_them)
+        if each is not None:
+            each.leave(subject, own, at)
+        if everybody is not None:
+            everybody.leave(EVERYBODY, all_of_them, at)
+
+    def _refuse(self, own: float, all_of_them: float) -> None:
+        """Raise RateLimited for what is missing, unless it is but a fraction's fraction."""
+        rests = ((self._each, own), (self._everybody, all_of_them))
+        wait = max(-rest / buckets.quota.rate for buckets, rest in rests if buckets is not None)
         if wait > TOLERANCE:
             raise RateLimited(
                 "Too much was asked for in a short time.", retry_after=math.ceil(wait * 1000) / 1000
             )
-        for buckets, owner, rest in left:
-            buckets.leave(owner, rest, at)
 
     def balance(self, subject: str) -> Balance | None:
         """Tell what somebody has left; None where nothing is counted."""

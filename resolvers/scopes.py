@@ -1,6 +1,7 @@
 """What fields need of those who ask: the directive that says so in the schema, and what documents need by it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import strawberry
@@ -107,10 +108,11 @@ def needs_of_operations(
     return needs
 
 
-def lacking(needs: Needs, scopes: frozenset[str]) -> list[str]:
+@lru_cache(1024)
+def lacking(needs: Needs, scopes: frozenset[str]) -> Sequence[str]:
     """Name what a principal would have to hold besides; nothing where he may. The first alternative is named."""
     unmet = [one for one in needs if not any(alternative <= scopes for alternative in one)]
-    return sorted({scope for one in unmet for scope in one[0] - scopes})
+    return tuple(sorted({scope for one in unmet for scope in one[0] - scopes}))
 
 
 def _needs(

@@ -1,7 +1,7 @@
 """Parses and validates documents once, and remembers a bounded number of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -93,7 +93,7 @@ class Document:
             return self.operations.get(name) if name else None
         return next(iter(self.operations.values())) if len(self.operations) == 1 else None
 
-    def lacking(self, operation: OperationDefinitionNode, scopes: frozenset[str]) -> list[str]:
+    def lacking(self, operation: OperationDefinitionNode, scopes: frozenset[str]) -> Sequence[str]:
         """Name the scopes that somebody lacks for an operation; nothing where he may."""
         return lacking(self.needs[_name(operation)], scopes)
 

@@ -1,6 +1,7 @@
 """Executes documents: by a compiled plan where there can be one, else by graphql-core. The answers are the same."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
@@ -149,8 +150,8 @@ class Executor:
     ) -> Checked | Answer:
         """Refuse an operation that may cost too much."""
         given = values.coerced
-        conditions = tuple([given.get(name) for name in document.conditions])
-        sizes = tuple([size_of(given.get(name)) for name in document.sizes])
+        conditions = tuple([given.get(name) for name in document.conditions]) if document.conditions else ()
+        sizes = tuple([size_of(given.get(name)) for name in document.sizes]) if document.sizes else ()
         cost = self._costs.get(
             (document, operation_name, conditions, sizes),
             lambda: self._estimated(document, operation, values),
@@ -193,7 +194,8 @@ class Executor:
     def _plan(self, checked: Checked, operation_name: str | None) -> Project | None:
         """Give the compiled plan; None where graphql-core has to execute."""
         document, values = checked.document, checked.values
-        conditions = tuple(values.coerced.get(name) for name in document.conditions)
+        given = values.coerced
+        conditions = tuple([given.get(name) for name in document.conditions]) if document.conditions else ()
         return self._plans.get(
             (document, operation_name, conditions),
             lambda: self._compiled(document, checked.operation, values),
@@ -257,7 +259,7 @@ def _refused(message: str) -> Answer:
     return Answer(None, [GraphQLError(message)], executed=False)
 
 
-def _forbidden(missing: list[str], operation: OperationDefinitionNode) -> Answer:
+def _forbidden(missing: Sequence[str], operation: OperationDefinitionNode) -> Answer:
     error = InsufficientScope(f"The operation needs what you may not: {', '.join(missing)}.")
     return Answer(None, [GraphQLError(error.message, operation, original_error=error)], executed=False)
 

@@ -84,6 +84,11 @@ class Row:
         """Give the median of the repetitions."""
         return statistics.median(map(value, self.loads[connections]))
 
+    def times_the_cost(self, other: "Row", connections: int) -> float:
+        """Give the median of the ratios of CPU times, each of two that were measured one after the other."""
+        pairs = zip(self.loads[connections], other.loads[connections], strict=True)
+        return statistics.median([own.cost / others.cost for own, others in pairs])
+
 
 def measure(options: Options) -> str:
     """Measure all servers in turn; gives Markdown."""
@@ -91,7 +96,7 @@ def measure(options: Options) -> str:
     with upstream(pinned(LOAD_CORE)) as origin:
         servers = [server for server in participants(origin) if server.name in options.servers]
         for repetition in range(options.repetitions):
-            for server in servers:
+            for server in servers[:: -1 if repetition % 2 else 1]:
                 sys.stderr.write(f"repetition {repetition + 1}: {server.name}\n")
                 visit(server, origin, options, rows)
     return "\n\n".join(table(query, rows[query], options.concurrency) for query in options.queries) + "\n"
@@ -239,7 +244,8 @@ def table(query: str, rows: Mapping[str, Row], levels: Sequence[int]) -> str:
         "CPU µs",
         "peak RSS MB",
     ]
-    made = Table([*head, *(f"x {name}" for name in others)])
+    bare = rows.get(UNGUARDED)
+    made = Table([*head, *(f"x {name}" for name in others), *(["x CPU unguarded"] if bare else [])])
     for name, row in sorted(rows.items(), key=lambda item: -rates[item[0]]):
         made.add(
             name,
@@ -248,6 +254,7 @@ def table(query: str, rows: Mapping[str, Row], levels: Sequence[int]) -> str:
             f"{row.middle(reference, lambda tally: tally.cost):,.0f}",
             f"{row.peak:.0f}",
             *(f"{rates[name] / rates[other]:.2f}" for other in others),
+            *([f"{row.times_the_cost(bare, reference):.3f}"] if bare else []),
         )
     return f"### {TITLES[query]}\n\n{made}"
 

@@ -167,9 +167,8 @@ def slow() -> float | None:
 
 def guards() -> float | None:
     """Find how much more of its core the product takes for a small query than it would without any guard."""
-    rows = tables("guards").get("Q2", {})
-    own, bare = (cell(rows, name, "CPU µs") for name in ("gateway", "unguarded"))
-    return (own / bare - 1) * 100 if own and bare else None
+    ratio = cell(tables("guards").get("Q2", {}), "gateway", "x CPU unguarded")
+    return (ratio - 1) * 100 if ratio else None
 
 
 def memory() -> float | None:

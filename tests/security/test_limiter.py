@@ -169,10 +169,10 @@ def test_the_number_of_buckets_is_bounded() -> None:
 
     # when twenty ask at once, and one more when their buckets are full again
     for n in range(20):
-        buckets.take(f"user {n}", 50, at=0.0)
+        buckets.leave(f"user {n}", buckets.rest(f"user {n}", 50, at=0.0), at=0.0)
     held = len(buckets)
     latest = buckets.level("user 19", at=0.0)
-    buckets.take("late", 1, at=60.0)
+    buckets.leave("late", buckets.rest("late", 1, at=60.0), at=60.0)
 
     # then
     assert held == 10
