@@ -7,6 +7,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.signals import is_asked_to_stop
 from gateway.web.wire import BoundedProtocol, QuietSocket
 
 BACKLOG = 2048
@@ -21,8 +22,13 @@ class SettledServer(uvicorn.Server):
     """A server that keeps the garbage collector from what stays for good: the schema alone is 100,000 objects."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then settle what the start has made; the server has the signals by now, so none is lost."""
+        """Start, then settle what the start has made.
+
+        The server has the signals by now; one that came just before it had them stops it all the same.
+        """
         await super().startup(sockets)
+        if is_asked_to_stop():
+            self.should_exit = True
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
