@@ -22,6 +22,8 @@ SWITCHING = 101
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose requests are whole without a length (RFC 9110, 8.6)."""
 SCHEMES = ("http", "https")
+FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+"""Headers that say where a request goes and where it ends: two opinions of that smuggle one into another."""
 USUAL = {str(name): value for name, value in ClientRequest.DEFAULT_HEADERS.items()}
 
 
@@ -119,11 +121,11 @@ class Pool:
     def _written(
         self, method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None
     ) -> bytes:
-        """Write a request; a header that the caller gives stands in place of the usual one."""
+        """Write a request; a header that the caller gives stands in place of the usual one, but for `FRAMING`."""
         given = {name.lower() for name in headers}
         lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
         lines += [f"{name}: {value}" for name, value in self._usual.items() if name.lower() not in given]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in FRAMING]
         if body is not None or method not in WITHOUT_BODY:
             lines.append(f"Content-Length: {len(body or b'')}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (body or b"")

@@ -12,6 +12,7 @@ from gateway.domain.errors import Unavailable
 from gateway.transport.exchange import Exchange, Limits, Request
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+FRAMING = (b"host", b"content-length", b"transfer-encoding", b"connection")
 ENDING = (b"Content-Length:", b"Transfer-Encoding:")
 STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"
 
@@ -185,6 +186,32 @@ async def test_a_request_is_written_as_http_wants(exchange: Exchange) -> None:
     assert [line for line in heads[0] if line.lower().startswith("accept:")] == ["accept: text/xml"]
     lengths = [[line for line in lines if line.startswith("Content-Length")] for lines in heads]
     assert lengths == [[], ["Content-Length: 0"], ["Content-Length: 2"]]
+
+
+async def test_nobody_else_says_where_a_request_ends(exchange: Exchange) -> None:
+    """A length, a coding or a host from elsewhere could hide a second request in the first."""
+    # given
+    smuggled = {
+        "content-length": "99",
+        "Transfer-Encoding": "chunked",
+        "HOST": "elsewhere",
+        "Connection": "close",
+    }
+    async with serving(FINE, FINE) as server:
+        # when
+        await texts(exchange, [Request("GET", server.origin, smuggled)])
+        await texts(exchange, [Request("POST", server.origin, smuggled, b"{}")])
+
+    # then
+    names = [
+        [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:-2]] for _, head in server.heads
+    ]
+    assert [[name for name in found if name in FRAMING] for found in names] == [
+        [b"host"],
+        [b"host", b"content-length"],
+    ]
+    assert b"elsewhere" not in server.heads[0][1]
+    assert b"Content-Length: 2\r\n" in server.heads[1][1]
 
 
 @pytest.mark.parametrize("address", ["http://jo:secret@{}/", "ws://{}/", "tcp://{}/", "//{}/", "http://{}:1/"])
