@@ -1,8 +1,8 @@
 """Sends requests whose bodies are at hand over aiohttp's connections and parser, without its session.
 
 Connecting, TLS, the lookup of names, keep-alive and reading are aiohttp's (`TCPConnector`, and llhttp behind it). Its
-session would merge headers, cookies, redirects, timers and traces that no source needs, which takes twice the time of
-all the rest (`tests/benchmark/README.md`). What is used here of aiohttp is public, but documented for its own parts:
+session would merge headers, cookies, redirects, timers and traces that no source needs, which takes nearly half of
+the time (`tests/benchmark/README.md`). What is used here of aiohttp is public, but documented for its own parts:
 `pyproject.toml` bounds its version, and `tests/transport/test_exchange_wire.py` tells when something has changed.
 """
 

@@ -18,8 +18,8 @@ from gateway.transport.exchange import USER_AGENT, Exchange, Limits, Request, Re
 class Httpx(Exchange):
     """httpx, over the transport of a library."""
 
-    def __init__(self, source: str, limits: Limits) -> None:
-        super().__init__(source, limits)
+    def __init__(self, source: str, limits: Limits, **options: Any) -> None:
+        super().__init__(source, limits, **options)
         self._http = httpx.AsyncClient(
             transport=self.transport(),
             timeout=httpx.Timeout(limits.try_timeout, connect=limits.connect_timeout, pool=None),
@@ -82,8 +82,8 @@ class HttpxPyreqwest(Httpx):
 class Pyreqwest(Exchange):
     """pyreqwest's own API."""
 
-    def __init__(self, source: str, limits: Limits) -> None:
-        super().__init__(source, limits)
+    def __init__(self, source: str, limits: Limits, **options: Any) -> None:
+        super().__init__(source, limits, **options)
         self._http = pyreqwest_client(limits)
 
     async def send(self, request: Request, seconds: float) -> Response:
@@ -101,10 +101,10 @@ class Pyreqwest(Exchange):
 class Pyqwest(Exchange):
     """pyqwest's own API."""
 
-    def __init__(self, source: str, limits: Limits) -> None:
+    def __init__(self, source: str, limits: Limits, **options: Any) -> None:
         from pyqwest import Client, HTTPTransport, HTTPVersion, Proxy  # noqa: PLC0415 - may be missing
 
-        super().__init__(source, limits)
+        super().__init__(source, limits, **options)
         self._transport = HTTPTransport(
             connect_timeout=limits.connect_timeout,
             read_timeout=limits.try_timeout,

@@ -1,5 +1,6 @@
 """What `make bench` needs stays right between its runs: its settings, its documents, and what it reads in reports."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ from graphql import parse, validate
 
 from gateway.identity.api_keys import ApiKeys
 from gateway.settings import load_settings
+from gateway.transport.exchange import Limits
 from resolvers.execution.documents import Rules, check_document
 from tests.benchmark import report
+from tests.benchmark.candidates import CANDIDATES
 from tests.benchmark.plain import schema
 from tests.benchmark.processes import KEY
 from tests.benchmark.report import Table, Target, cell, rows_of, verdict
@@ -54,6 +57,20 @@ def test_its_peer_takes_its_own(path: Path) -> None:
     # then
     assert errors == []
     assert (HERE / "queries" / path.name) in DOCUMENTS
+
+
+@pytest.mark.parametrize("name", [name for name, (_, module) in CANDIDATES.items() if find_spec(module)])
+async def test_libraries_can_stand_behind_adapters(name: str) -> None:
+    """Those that are installed are opened as adapters open theirs; the others are told of when they are measured."""
+    # given
+    kind, _ = CANDIDATES[name]
+
+    # when
+    exchange = kind("source", Limits(), private=False)
+    await exchange.aclose()
+
+    # then
+    assert (exchange.source, exchange.limits) == ("source", Limits())
 
 
 def test_a_table_is_read_back() -> None:
