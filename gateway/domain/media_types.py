@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from mimetypes import MimeTypes
-from posixpath import splitext
 
 _TABLE = MimeTypes()
 """What Python knows by itself, never the machine's own `/etc/mime.types`, which would change the answers."""
@@ -30,7 +29,7 @@ def media_type_of(name: str) -> str | None:
 
     Only the last one counts, so that ``letters.tar.gz`` is what its bytes are: ``application/gzip``.
     """
-    return _TABLE.types_map[True].get(splitext(name)[1].lower())
+    return _TABLE.types_map[True].get(_extension_of(name))
 
 
 def is_accepted(patterns: Sequence[str], name: str, media_type: str) -> bool:
@@ -39,7 +38,13 @@ def is_accepted(patterns: Sequence[str], name: str, media_type: str) -> bool:
     A pattern is an extension (``.pdf``), a media type (``image/png``) or a family of them (``image/*``); case does
     not count, nor do the parameters of a media type.
     """
-    extension = splitext(name)[1].lower()
+    extension = _extension_of(name)
     plain = media_type.partition(";")[0].strip().lower()
     known = {extension, plain, f"{plain.partition('/')[0]}/*"}
     return not patterns or any(pattern.lower() in known for pattern in patterns)
+
+
+def _extension_of(name: str) -> str:
+    """Give the last extension of a name, in lower case with its dot; empty where only a dot begins or ends it."""
+    stem, _, extension = name.rstrip("/").rpartition("/")[2].rpartition(".")
+    return f".{extension.lower()}" if stem and extension else ""

@@ -158,7 +158,7 @@ class Exchange:
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         """Send a request and hand out the answer while its body arrives; the caller bounds the time."""
         try:
-            answer = await self._answer(self._carriers(), request, request.body)
+            answer = await self._answer(request, request.body)
         except (ClientError, OSError) as exc:
             raise self._translated(exc) from None
         try:
@@ -179,16 +179,16 @@ class Exchange:
         body = _Body(chunks, _announced(request.headers), stalled, self.limits.try_timeout)
         try:
             async with asyncio.timeout(seconds), stalled:
-                return await self._whole(await self._answer(self._carriers(), request, body))
+                return await self._whole(await self._answer(request, body))
         except (ClientError, OSError) as exc:
             raise body.failure or self._translated(exc) from None
 
     async def _answer(
-        self, session: ClientSession, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None"
+        self, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None"
     ) -> ClientResponse:
-        """Send a request and wait for the head of the answer, which the caller has to close."""
+        """Send a request by the session and wait for the head of the answer, which the caller has to close."""
         self._check_headers(request)
-        return await session.request(
+        return await self._carriers().request(
             request.method,
             self._url(request.url),
             headers=request.headers,

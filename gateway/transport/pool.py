@@ -67,7 +67,11 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection back when the answer has come whole and the request is gone, else end it."""
-        _give_back(self._connection)
+        transport = self._connection.transport
+        if transport is not None and transport.get_write_buffer_size():
+            self._connection.close()
+        else:
+            self._connection.release()  # which ends it unless the answer has come whole
 
 
 class Pool:
@@ -148,14 +152,6 @@ def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
     if protocol is None or transport is None:
         raise BrokenOffError
     return protocol, transport
-
-
-def _give_back(connection: Connection) -> None:
-    transport = connection.transport
-    if transport is not None and transport.get_write_buffer_size():
-        connection.close()
-    else:
-        connection.release()  # which ends it unless the answer has come whole
 
 
 def _origin(loop: asyncio.AbstractEventLoop, scheme: str, authority: str) -> Origin:

@@ -93,6 +93,10 @@ class Document:
             return self.operations.get(name) if name else None
         return next(iter(self.operations.values())) if len(self.operations) == 1 else None
 
+    def chosen(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Give the values of the conditions."""
+        return tuple([given.get(name) for name in self.conditions]) if self.conditions else ()
+
     def lacking(self, operation: OperationDefinitionNode, scopes: frozenset[str]) -> Sequence[str]:
         """Name the scopes that somebody lacks for an operation; nothing where he may."""
         return lacking(self.needs[_name(operation)], scopes)

@@ -150,7 +150,7 @@ class Executor:
     ) -> Checked | Answer:
         """Refuse an operation that may cost too much."""
         given = values.coerced
-        conditions = tuple([given.get(name) for name in document.conditions]) if document.conditions else ()
+        conditions = document.chosen(given)
         sizes = tuple([size_of(given.get(name)) for name in document.sizes]) if document.sizes else ()
         cost = self._costs.get(
             (document, operation_name, conditions, sizes),
@@ -194,8 +194,7 @@ class Executor:
     def _plan(self, checked: Checked, operation_name: str | None) -> Project | None:
         """Give the compiled plan; None where graphql-core has to execute."""
         document, values = checked.document, checked.values
-        given = values.coerced
-        conditions = tuple([given.get(name) for name in document.conditions]) if document.conditions else ()
+        conditions = document.chosen(values.coerced)
         return self._plans.get(
             (document, operation_name, conditions),
             lambda: self._compiled(document, checked.operation, values),

@@ -153,6 +153,8 @@ class Compiler:
         return self._functions[id(selected)]
 
     def _body(self, selected: Selected, check: list[str]) -> Project:
+        if not selected.steps and selected.there:
+            return self._made("o", [*check, f"return {selected.shaped}"])
         shaped = [f"if {selected.there}: return {selected.shaped}"] if selected.there else []
         return self._made("o", [*check, *shaped, f"d = {selected.display}", *selected.steps, "return d"])
 

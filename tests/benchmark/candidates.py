@@ -66,7 +66,7 @@ class AiohttpSession(Exchange):
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the answer."""
         async with asyncio.timeout(seconds):
-            return await self._whole(await self._answer(self._carriers(), request, None))
+            return await self._whole(await self._answer(request, None))
 
 
 class HttpxPyreqwest(Httpx):
