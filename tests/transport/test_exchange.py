@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -24,19 +24,6 @@ async def exchange() -> AsyncIterator[Exchange]:
     exchange = Exchange("source", SMALL)
     yield exchange
     await exchange.aclose()
-
-
-@pytest.fixture
-def sandbox() -> SandboxUpstream:
-    """Make an upstream whose application the test chooses."""
-    return SandboxUpstream("sandbox", PlainTextResponse("fine"))
-
-
-@pytest.fixture
-def origin(sandbox: SandboxUpstream) -> Iterator[str]:
-    """Serve it."""
-    with in_thread(sandbox) as origin:
-        yield origin
 
 
 @asynccontextmanager

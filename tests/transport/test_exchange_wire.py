@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,34 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as Incoming
-from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import BadInput, Conflict, DeadlineExceeded, GatewayError, Unavailable
-from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.exchange import Exchange, Limits, Request, Response
-
-
-@pytest.fixture
-async def exchange() -> AsyncIterator[Exchange]:
-    """Open an exchange."""
-    exchange = Exchange("source", Limits())
-    yield exchange
-    await exchange.aclose()
-
-
-@pytest.fixture
-def sandbox() -> SandboxUpstream:
-    """Make an upstream whose application the test chooses."""
-    return SandboxUpstream("sandbox", PlainTextResponse("fine"))
-
-
-@pytest.fixture
-def origin(sandbox: SandboxUpstream) -> Iterator[str]:
-    """Serve it."""
-    with in_thread(sandbox) as origin:
-        yield origin
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.domain.errors import Unavailable
-from gateway.transport.exchange import Exchange, Limits, Request
+from gateway.transport.exchange import Exchange, Request
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 FRAMING = (b"host", b"content-length", b"transfer-encoding", b"connection")
@@ -30,14 +30,6 @@ class Server:
     def used(self) -> list[int]:
         """The number of the connection that each request came by."""
         return [number for number, _ in self.heads]
-
-
-@pytest.fixture
-async def exchange() -> AsyncIterator[Exchange]:
-    """Open an exchange."""
-    exchange = Exchange("source", Limits())
-    yield exchange
-    await exchange.aclose()
 
 
 @asynccontextmanager
