@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.signals import exit_on_signals
+from gateway.signals import end_on_signals, note_signals
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -139,7 +139,7 @@ def _mistake(message: object) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    exit_on_signals()
+    end_on_signals()
     from gateway.sandbox.demo import run_demo  # noqa: PLC0415
     from gateway.serving import CannotListenError  # noqa: PLC0415
 
@@ -150,7 +150,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    exit_on_signals()
+    end_on_signals()
     from gateway.asgi import create_app  # noqa: PLC0415
     from gateway.exposure import why_not_served  # noqa: PLC0415
     from gateway.serving import CannotListenError, listen, make_server, serve  # noqa: PLC0415
@@ -171,6 +171,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     except (SettingsError, ManifestError, CannotListenError) as exc:
         return _mistake(exc)
     names = ", ".join(source.name for source in settings.sources)
+    note_signals()
     print(f"serving {names} at {settings.origin}/graphql; Ctrl-C stops", flush=True)
     return 0 if serve(make_server(app, largest_message=settings.largest_request), listener) else 1
 

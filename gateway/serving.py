@@ -18,17 +18,22 @@ COLLECTED_AFTER = (50_000, 20, 50)
 """The garbage collector's thresholds: what requests make is freed without it, so it need not look so often."""
 
 
-class SettledServer(uvicorn.Server):
-    """A server that keeps the garbage collector from what stays for good: the schema alone is 100,000 objects."""
+class Server(uvicorn.Server):
+    """A server that signals stop in good order, whenever they come."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then settle what the start has made.
-
-        The server has the signals by now; one that came just before it had them stops it all the same.
-        """
+        """Start. The server has the signals by now; one that was noted before it had them stops it all the same."""
         await super().startup(sockets)
         if is_asked_to_stop():
             self.should_exit = True
+
+
+class SettledServer(Server):
+    """A server that keeps the garbage collector from what stays for good: the schema alone is 100,000 objects."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then settle what the start has made."""
+        await super().startup(sockets)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
@@ -81,7 +86,7 @@ def make_server(app: ASGIApp, drain: int = DRAIN, largest_message: int = LARGEST
 def serve(server: uvicorn.Server, *listeners: socket.socket) -> bool:
     """Serve until a signal comes or ``server.should_exit`` is set; False if the application did not start.
 
-    The server repeats a signal once it has stopped, which ends a program with `exit_on_signals` with status 0.
+    Call `note_signals` first: a signal stops the server once it has started, and is repeated once it has stopped.
     """
     server.run(sockets=list(listeners))
     return server.started

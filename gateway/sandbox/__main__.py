@@ -16,12 +16,12 @@ from gateway.sandbox.store import StoreFailedError
 from gateway.sandbox.stores import chosen
 from gateway.sandbox.world import SERVERS, STORE, ByPort, make_apps
 from gateway.serving import serve
-from gateway.signals import exit_on_signals
+from gateway.signals import note_signals
 
 
 def main() -> int:
     """Run the store and the upstream servers; 1 where there is no store to run."""
-    exit_on_signals()
+    note_signals()
     try:
         _run()
     except StoreFailedError as exc:

@@ -27,7 +27,7 @@ from gateway.sandbox.server import listen, server
 from gateway.sandbox.store import ADMIN, BUCKET, READER, SIGNER, Identity, Store, configured
 from gateway.sandbox.world import SERVERS, ByPort, make_apps
 from gateway.serving import serve
-from gateway.signals import exit_on_signals
+from gateway.signals import end_on_signals, note_signals
 from gateway.uploads.bucket import prepare
 
 PATIENCE = 60
@@ -105,6 +105,7 @@ def serve_systems(host: str, name: str, first: int, store: Store) -> None:
     listeners = [listen(port, host) for port in ports.values()]
     apps = make_apps({system: f"http://{name}:{port}" for system, port in ports.items()}, store)
     running = server(ByPort({ports[system]: app for system, app in apps.items()}), timeout_graceful_shutdown=1)
+    note_signals()
     sys.stdout.write(f"ready {first} to {max(ports.values())}\n")
     sys.stdout.flush()
     serve(running, *listeners)
@@ -112,7 +113,7 @@ def serve_systems(host: str, name: str, first: int, store: Store) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of the three; a signal ends it with status 0."""
-    exit_on_signals()
+    end_on_signals()
     parser = argparse.ArgumentParser("python -m gateway.sandbox.compose", description=__doc__)
     parser.add_argument("what", choices=("keys", "bucket", "systems"))
     parser.add_argument("--keys", type=Path, required=True, help="the folder of the secrets")

@@ -1,6 +1,7 @@
 """The demo: the sandbox in a process of its own, and the gateway over it in this one."""
 
 import json
+import select
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import httpx
 import uvicorn
 
 from gateway.serving import listen, make_server, serve
-from gateway.signals import exit_on_signals, ignore_signals
+from gateway.signals import ignore_signals, is_asked_to_stop, note_signals
 
 HOST = "127.0.0.1"
 DRAIN = 2
@@ -27,12 +28,12 @@ POLL = 0.02
 
 
 def run_demo(port: int) -> int:
-    """Run the demo until a signal comes, which ends it with SystemExit(0); gives 1 where something fails.
+    """Run the demo until a signal comes, and give the exit status: 0, or 1 where something fails.
 
     Its last line is ``ready http://127.0.0.1:{port}/graphql``, printed when the gateway has answered a query. Raises
     CannotListenError, before anything is started, where the port is taken.
     """
-    exit_on_signals()
+    note_signals()
     with (
         listen(HOST, port) as listener,
         TemporaryDirectory(prefix="attachments-demo-") as folder,
@@ -46,7 +47,7 @@ def run_demo(port: int) -> int:
 
         origins = _read_origins(process)
         if origins is None:
-            return 1
+            return 0 if is_asked_to_stop() else 1
         settings = Settings(
             profile="demo",
             host=HOST,
@@ -91,7 +92,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read_origins(process: subprocess.Popen[bytes]) -> Mapping[str, str] | None:
-    """Wait for the line that says where the servers are; None if the sandbox ended, which has said why itself."""
+    """Wait for the line that says where the servers are.
+
+    None if the sandbox ended, which has said why itself, or if the demo shall stop already.
+    """
+    while process.stdout and not select.select([process.stdout], [], [], POLL)[0]:
+        if is_asked_to_stop():
+            return None
     line = process.stdout.readline() if process.stdout else b""
     origins: dict[str, str] | None = json.loads(line) if line else None
     return origins

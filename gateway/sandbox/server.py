@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.serving import Server
+
 BACKLOG = 2048
 
 
@@ -35,7 +37,7 @@ def server(app: ASGIApp, **options: object) -> uvicorn.Server:
         "ws": "none",
         **options,
     }
-    return uvicorn.Server(uvicorn.Config(app, **settings))  # type: ignore[arg-type]
+    return Server(uvicorn.Config(app, **settings))  # type: ignore[arg-type]
 
 
 @contextmanager
