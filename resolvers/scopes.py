@@ -44,12 +44,15 @@ class RequiresScopes:
     scopes: list[list[str]] = strawberry.directive_field(name="scopes")
 
 
-def reading(resolver: Callable[..., Any], description: str, loaded: str | None = None) -> Any:
+def reading(
+    resolver: Callable[..., Any], description: str, *, loaded: str | None = None, lasting: bool = False
+) -> Any:
     """Make a field that reads files, or leads to others than those that somebody holds already.
 
-    ``loaded`` names the attribute that holds what the resolver would give, wherever that is not None.
+    ``loaded`` names the attribute that holds what the resolver would give, wherever that is not None. A field is
+    ``lasting`` if what it gives at once is the same for everybody who may see its object.
     """
-    return _needing(ScopeName.READ, resolver, description, {"loaded": loaded})
+    return _needing(ScopeName.READ, resolver, description, {"loaded": loaded, "lasting": lasting})
 
 
 def writing(resolver: Callable[..., Any], description: str) -> Any:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from gateway.domain.model import Branch, File, Folder, Library, Placement
 from gateway.domain.refs import Ref
+from gateway.domain.snapshot import Snapshot
+
+ROOM = 1024
+"""Bytes that each written form of a tree may take for each of its entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +17,9 @@ class Tree:
     """One snapshot of a library: every folder has its branch, every file its folder."""
 
     library: Library
-    folders: tuple[Folder, ...]
+    folders: Snapshot[Folder]
     """Those at the root, by name."""
-    files: tuple[File, ...]
+    files: Snapshot[File]
     """Those at the root, by name."""
     folder_by_ref: dict[Ref, Folder]
     all_files: tuple[File, ...]
@@ -54,7 +58,8 @@ def build_tree(library: Library, folders: Iterable[Folder], files_of: "FilesOf")
         branch.files.sort(key=_by_name)
     roots.sort(key=_by_name)
     root_files.sort(key=_by_name)
-    return Tree(library, tuple(roots), tuple(root_files), by_ref, files)
+    room = ROOM * (len(by_ref) + len(files))
+    return Tree(library, Snapshot.of(roots, room), Snapshot.of(root_files, room), by_ref, files)
 
 
 FilesOf = Callable[[dict[Ref, Folder]], Iterable[File]]

@@ -21,7 +21,8 @@ class Reader:
     ``attribute`` names a plain attribute; otherwise ``function`` is the resolver, which takes the object and, where
     ``takes_info``, the information and the arguments. One that is ``prompt`` has its value at once: it takes no
     arguments and is annotated with what it gives, where one that may have to load is annotated with Any. ``loaded``
-    names the attribute whose value, where it has one, saves the call.
+    names the attribute whose value, where it has one, saves the call. What a ``lasting`` field gives at once depends
+    on its object and the tenant alone.
     """
 
     definition: StrawberryField
@@ -30,6 +31,7 @@ class Reader:
     takes_info: bool
     prompt: bool = False
     loaded: str | None = None
+    lasting: bool = True
 
 
 def reader_of(field: GraphQLField) -> Reader:
@@ -48,8 +50,10 @@ def reader_of(field: GraphQLField) -> Reader:
     loads = inspect.iscoroutinefunction(function)
     if names == ["root"] and not loads:
         return Reader(definition, None, function, takes_info=False, prompt=True)
+    lasting = bool(definition.metadata.get("lasting"))
     if names == ["root", "info"] and not loads and signature.return_annotation is not Any:
-        return Reader(definition, None, function, takes_info=True, prompt=True)
+        return Reader(definition, None, function, takes_info=True, prompt=True, lasting=lasting)
     if names[:2] != ["root", "info"]:
         raise NotCompilable("a resolver that is not a function of its object and the information")
-    return Reader(definition, None, function, takes_info=True, loaded=definition.metadata.get("loaded"))
+    loaded = definition.metadata.get("loaded")
+    return Reader(definition, None, function, takes_info=True, loaded=loaded, lasting=lasting)

@@ -26,6 +26,7 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     OperationDefinitionNode,
+    get_named_type,
     get_nullable_type,
     is_abstract_type,
 )
@@ -39,6 +40,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 
 from gateway.domain.errors import GatewayError
+from gateway.domain.snapshot import Snapshot
 from resolvers.execution.arguments import Converters
 from resolvers.execution.fields import NotCompilable, Reader, reader_of
 from resolvers.execution.leaves import leaf_writer
@@ -53,6 +55,7 @@ NO_INFO: Any = None
 KNOWN = {
     "Coroutine": CoroutineType,
     "GatewayError": GatewayError,
+    "LISTS": (list, tuple, Snapshot),
     "Misfit": Misfit,
     "UTC": UTC,
     "datetime": datetime,
@@ -71,6 +74,8 @@ class Field:
     steps: list[str] = field(default_factory=list)
     there: str = ""
     """An expression that holds for an ``o`` that needs no steps; empty where all need them."""
+    lasts: bool = True
+    """Whether the value depends on ``o`` and the tenant alone, as long as nothing has to be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Selected:
     there: str
     checked: str
     """An expression that holds for an ``o`` of the type, and else raises Misfit."""
+    lasts: bool
 
 
 @dataclass(slots=True)
@@ -141,6 +147,7 @@ class Compiler:
             f"{self._name(shape_of(tuple(fields)))}({shaped})",
             (" and ".join(one.there for one in loading) or "True") if ready else "",
             self._check(object_type),
+            all(one.lasts for one in fields.values()),
         )
 
     def _object(self, object_type: GraphQLObjectType, details: FieldDetailsList) -> Project:
@@ -176,21 +183,21 @@ class Compiler:
         if field_def is None:
             raise NotCompilable("introspection")
         reader = reader_of(field_def)
+        lasts = reader.lasting and not field_def.args and self._lasts(field_def.type, details)
         if reader.attribute is not None:
-            return Field(self._expression(field_def.type, f"o.{reader.attribute}", details))
+            value = f"o.{reader.attribute}"
+            return Field(self._expression(field_def.type, value, details), lasts=lasts)
         if reader.prompt:
-            arguments = "o, run.info" if reader.takes_info else "o"
-            return Field(
-                self._expression(field_def.type, f"{self._name(reader.function)}({arguments})", details)
-            )
+            value = f"{self._name(reader.function)}({'o, run.info' if reader.takes_info else 'o'})"
+            return Field(self._expression(field_def.type, value, details), lasts=lasts)
         info = f"run.root_info({key!r})" if object_type is self.schema.query_type else "run.info"
         steps = self._steps(field_def, reader, key, details, info)
         if reader.loaded is None:
-            return Field("None", steps)
+            return Field("None", steps, lasts=lasts)
         value = f"o.{reader.loaded}"
         there = self._present(get_nullable_type(field_def.type), "w", details)
         written = f"(None if (w := {value}) is None else {there})"
-        return Field(written, [f"if {value} is None:", *_indented(steps)], f"{value} is not None")
+        return Field(written, [f"if {value} is None:", *_indented(steps)], f"{value} is not None", lasts)
 
     def _steps(
         self, field_def: GraphQLField, reader: Reader, key: str, details: FieldDetailsList, info: str
@@ -198,7 +205,8 @@ class Compiler:
         """Write the call of a resolver that may load: its value comes now, later, or not at all."""
         nodes = [detail.node for detail in details]
         keywords = self.converters.of_field(reader.definition)
-        call = Call(key, nodes, field_def, keywords, self._completion(field_def.type, details))
+        complete, lasts = self._completion(field_def.type, details), self._lasts(field_def.type, details)
+        call = Call(key, nodes, field_def, keywords, complete, lasts)
         function, slot = self._name(reader.function), self._name(call)
         arguments = f", **run.arguments({slot})" if field_def.args else ""
         return [
@@ -212,6 +220,15 @@ class Compiler:
             "    else:",
             f"        d[{key!r}] = {self._expression(field_def.type, 'v', details)}",
         ]
+
+    def _lasts(self, output_type: GraphQLOutputType, details: FieldDetailsList) -> bool:
+        """Tell whether what is made of a value depends on it and the tenant alone."""
+        named = get_named_type(output_type)
+        if isinstance(named, GraphQLObjectType):
+            return self._selected(named, details).lasts
+        if is_abstract_type(named):
+            return all(self._selected(one, details).lasts for one in self.schema.get_possible_types(named))
+        return True
 
     # Values
 
@@ -317,7 +334,7 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-LISTS_ONLY = "if items.__class__ is not list and items.__class__ is not tuple: raise Misfit('no list')"
+LISTS_ONLY = "if items.__class__ not in LISTS: raise Misfit('no list')"
 """Other iterables may be read once only, and graphql-core has its own mind about text and mappings."""
 
 

@@ -13,6 +13,7 @@ from graphql.pyutils import Path
 
 from gateway.context import RequestContext
 from gateway.domain.errors import GatewayError
+from gateway.domain.snapshot import Snapshot
 from resolvers.execution.arguments import Convert
 from resolvers.execution.started import Started
 
@@ -29,13 +30,18 @@ class Misfit(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """One field of a plan whose resolver may load or fail: its nodes, and how its arguments are read."""
+    """One field of a plan whose resolver may load or fail: its nodes, and how its arguments are read.
+
+    ``lasts`` says that what is made of its value depends on that and the tenant alone, unless something of it has to
+    be loaded.
+    """
 
     key: str
     nodes: list[FieldNode]
     field_def: GraphQLField
     keywords: Convert
     complete: Complete
+    lasts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,24 @@ class Run:
     def _put(self, call: Call, value: Any, target: dict[str, Any]) -> None:
         if isinstance(value, GatewayError):
             self.fail(value, call, target)
+        elif call.lasts and value.__class__ is Snapshot:
+            target[call.key] = self._form(call, value)
         else:
             target[call.key] = call.complete(value, self)
+
+    def _form(self, call: Call, snapshot: Snapshot[Any]) -> Any:
+        """Write a list that stays as it is when it is asked for again, and from then on give what was written."""
+        name = (call, self.info.context.ids)
+        found = snapshot.form(name)
+        if found is not None:
+            return found
+        before = len(self._waiting), len(self.failures)
+        made = call.complete(snapshot, self)
+        if before != (len(self._waiting), len(self.failures)) or not snapshot.is_wanted_again(name):
+            return made
+        form = msgspec.Raw(msgspec.json.encode(made))
+        snapshot.keep(name, form)
+        return form
 
     def _taken(self) -> list[Waiting]:
         taken, self._waiting = self._waiting, []

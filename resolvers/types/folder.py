@@ -160,6 +160,7 @@ class File(StoredFile):
         "The folder that holds it; null at the root. One upstream request for a file that came "
         "without its tree.",
         loaded="folder",
+        lasting=True,
     )
     library: LazyLibrary = strawberry.field(description="The tree it belongs to.")
     reference: str | None = strawberry.field(description="The owner's reference.")
@@ -195,9 +196,11 @@ class Folder(Node):
     )
     placement: Placement | None = reading(_placement, "Whether it stands where its source says.")
     folders: list[Annotated["Folder", strawberry.lazy("resolvers.types.folder")]] | None = reading(
-        _folders, "The folders directly in it, by name; null when the source fails."
+        _folders, "The folders directly in it, by name; null when the source fails.", lasting=True
     )
-    files: list[File] | None = reading(_files, "The files directly in it, by name; null when the source fails.")
+    files: list[File] | None = reading(
+        _files, "The files directly in it, by name; null when the source fails.", lasting=True
+    )
     ancestors: list[Annotated["Folder", strawberry.lazy("resolvers.types.folder")]] | None = reading(
         _ancestors, "The folders above it, the root first; null when the source fails."
     )

@@ -15,9 +15,12 @@ Info = StrawberryInfo[RequestContext, None]
 NOT_THERE = "There is no such object, or it may not be seen."
 
 
-def resolved(resolver: Callable[..., Any], description: str) -> Any:
-    """Make a field of a resolver that gives domain objects, which the annotated type of the schema shows."""
-    return strawberry.field(resolver=resolver, description=description)
+def resolved(resolver: Callable[..., Any], description: str, *, lasting: bool = False) -> Any:
+    """Make a field of a resolver that gives domain objects, which the annotated type of the schema shows.
+
+    One that asks for information is ``lasting`` if it gives the same to everybody of the tenant, at any time.
+    """
+    return strawberry.field(resolver=resolver, description=description, metadata={"lasting": lasting})
 
 
 def opened(text: str, context: RequestContext, types: Container[RefType] = frozenset(RefType)) -> Ref:
@@ -42,4 +45,6 @@ def _id(root: Any, info: Info) -> strawberry.ID:
 class Node:
     """The interface of objects that `node(id:)` can give; its values are objects with a `ref`."""
 
-    id: strawberry.ID = resolved(_id, "The opaque global identifier: the same object always has the same one.")
+    id: strawberry.ID = resolved(
+        _id, "The opaque global identifier: the same object always has the same one.", lasting=True
+    )

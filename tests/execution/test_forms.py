@@ -1,0 +1,137 @@
+"""Lists of trees that stay as they are: which of their written forms are kept, and to whom they are given."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.domain.snapshot import Snapshot
+from gateway.domain.tree import Tree
+from gateway.identifiers import DEVELOPMENT_KEYS, Identifiers
+from resolvers.execution.executor import Answer
+from tests.execution.comparison import Spied, plain
+from tests.execution.things import whole_world
+from tests.execution.world import World
+
+TREE = '{source: "arrhes", organization: "org", year: "2025"}'
+LASTING = (
+    "id name createdAt files { id name size folder { name } details { __typename } } folders { id }",
+    "folders { folders { files { ...F ... on Node { id } } } } files { library { year } viewerCanUpdate }",
+)
+FLEETING = (
+    "name source { capabilities { supported } }",
+    "files { download { url } }",
+    "placement",
+    "files { library { folders { id } } }",
+    "descendants { totalCount }",
+)
+"""What the moment or the source's state decides, what has arguments, and what has to be loaded."""
+
+
+def document(selection: str) -> str:
+    """Ask for the folders at the root of the library."""
+    fragment = "fragment F on StoredFile { name mediaType }" if "...F" in selection else ""
+    return f"query Q {{ library(by: {TREE}) {{ folders {{ {selection} }} }} }} {fragment}"
+
+
+async def answered(executor: Spied, world: World, selection: str, **changed: Any) -> Answer:
+    """Ask for the folders with a context in which something may be changed."""
+    context = replace(world.context(), **changed)
+    return await executor.execute(document(selection), {}, None, context, read_only=True)
+
+
+def is_kept(answer: Answer) -> bool:
+    """Tell whether the folders are in the answer as they were written."""
+    return isinstance(answer.data["library"]["folders"], msgspec.Raw)
+
+
+@pytest.fixture
+def world() -> World:
+    """Make a world whose trees nobody has asked for."""
+    return whole_world()
+
+
+@pytest.mark.parametrize("selection", LASTING)
+async def test_a_list_is_written_once_when_it_is_asked_for_again(world: World, selection: str) -> None:
+    """The first answer is made, the second kept, and those that follow are the same bytes, and the same answer."""
+    # given
+    executor = Spied()
+
+    # when
+    first, second, third = [await answered(executor, world, selection) for _ in range(3)]
+
+    # then
+    assert [is_kept(answer) for answer in (first, second, third)] == [False, True, True]
+    assert third.data["library"]["folders"] is second.data["library"]["folders"]
+    assert plain(first) == plain(second) == plain(third)
+    assert len(plain(first)["library"]["folders"]) > 1
+
+
+@pytest.mark.parametrize("selection", FLEETING)
+async def test_what_may_change_is_not_kept(world: World, selection: str) -> None:
+    """It is made for each request, however often that comes."""
+    # given
+    executor = Spied()
+
+    # when
+    answers = [await answered(executor, world, selection) for _ in range(3)]
+
+    # then
+    assert executor.interpreted == 0
+    assert not any(map(is_kept, answers))
+
+
+async def test_documents_do_not_share_forms(world: World) -> None:
+    """What was written for one selection is not given to another."""
+    # given
+    executor = Spied()
+    for selection in ("id", "name"):
+        for _ in range(2):
+            await answered(executor, world, selection)
+
+    # when
+    ids, names = await answered(executor, world, "id"), await answered(executor, world, "name")
+
+    # then
+    assert is_kept(ids)
+    assert is_kept(names)
+    assert list(plain(ids)["library"]["folders"][0]) == ["id"]
+    assert list(plain(names)["library"]["folders"][0]) == ["name"]
+
+
+async def test_identifiers_are_those_of_who_asks(world: World) -> None:
+    """Even if two tenants were ever given one tree, each would read identifiers of his own."""
+    # given
+    executor = Spied()
+    other = Identifiers(DEVELOPMENT_KEYS, "other")
+    for _ in range(2):
+        await answered(executor, world, "id")
+
+    # when
+    mine = plain(await answered(executor, world, "id"))["library"]["folders"]
+    theirs = plain(await answered(executor, world, "id", ids=other))["library"]["folders"]
+
+    # then
+    assert not {folder["id"] for folder in mine} & {folder["id"] for folder in theirs}
+    assert all(other.open(folder["id"]) for folder in theirs)
+
+
+async def test_a_new_tree_is_written_anew(world: World) -> None:
+    """A list that comes changed is another snapshot, which has no forms of the former."""
+    # given
+    executor = Spied()
+    for _ in range(3):
+        await answered(executor, world, "name")
+    listings = world.sources["arrhes"].listings
+    ref, tree = next(
+        (ref, found) for ref, found in listings.items() if isinstance(found, Tree) and found.folders
+    )
+
+    # when
+    listings[ref] = replace(tree, folders=Snapshot.of(tree.folders[:1], 10_000))
+    answer = await answered(executor, world, "name")
+
+    # then
+    assert not is_kept(answer)
+    assert len(plain(answer)["library"]["folders"]) == 1
