@@ -268,7 +268,8 @@ class SourceClient:
 
 
 def _with(bare: Request, credential: Mapping[str, str]) -> Request:
-    return Request(bare.method, bare.url, {**bare.headers, **credential}, bare.body)
+    headers = {**bare.headers, **credential} if bare.headers else credential
+    return Request(bare.method, bare.url, headers, bare.body)
 
 
 @asynccontextmanager

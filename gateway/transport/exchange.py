@@ -38,7 +38,7 @@ from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, Gatew
 from gateway.transport.countdown import Countdown
 from gateway.transport.headers import NO_HEADERS, Received
 from gateway.transport.networks import RefusedAddressError, guarded_socket
-from gateway.transport.pool import Answer, BrokenOffError, Place, Pool
+from gateway.transport.pool import KEPT, Answer, BrokenOffError, Place, Pool
 
 USER_AGENT = "attachment-gateway"
 CHUNK = 64 * 1024
@@ -134,6 +134,7 @@ class Exchange:
         self._private = private
         self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout)
         self._countdown = Countdown()
+        self._are_allowed = functools.lru_cache(maxsize=KEPT)(_are_allowed)
         self._pool: Pool | None = None
         self._slow: ClientSession | None = None
         """Downloads and uploads have connections of their own: many slow ones hold up nobody's lists."""
@@ -199,10 +200,9 @@ class Exchange:
 
     def _check_headers(self, request: Request) -> None:
         """Raise BadInput for a header that HTTP does not allow."""
-        for name, value in request.headers.items():
-            if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
-                message = "A header of the request holds a character that HTTP does not allow."
-                raise BadInput(message, source=self.source)
+        if not self._are_allowed(tuple(request.headers.items())):
+            message = "A header of the request holds a character that HTTP does not allow."
+            raise BadInput(message, source=self.source)
 
     def _url(self, text: str) -> URL:
         """Parse an address; raises Unavailable."""
@@ -372,6 +372,10 @@ def _usual_tls() -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _are_allowed(headers: tuple[tuple[str, str], ...]) -> bool:
+    return all(HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value) for name, value in headers)
 
 
 def _announced(headers: Mapping[str, str]) -> int | None:

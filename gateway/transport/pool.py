@@ -17,6 +17,8 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+KEPT = 64
+"""How many origins are remembered, and how many sets of headers."""
 INFORMATIONAL = range(100, 200)
 SWITCHING = 101
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -84,7 +86,8 @@ class Pool:
         self._timeout = timeout
         self._usual = {**USUAL, **headers}
         self._longest_line = longest_line
-        self._origin = functools.lru_cache(maxsize=64)(functools.partial(_origin, asyncio.get_running_loop()))
+        self._fields = functools.lru_cache(maxsize=KEPT)(self._written_fields)
+        self._origin = functools.lru_cache(maxsize=KEPT)(functools.partial(_origin, asyncio.get_running_loop()))
 
     async def ask(self, method: str, place: Place, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Send a request and wait for the head of the answer, as long as the caller lets it.
@@ -126,13 +129,19 @@ class Pool:
         self, method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None
     ) -> bytes:
         """Write a request; a header that the caller gives stands in place of the usual one, but for `FRAMING`."""
-        given = {name.lower() for name in headers}
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
-        lines += [f"{name}: {value}" for name, value in self._usual.items() if name.lower() not in given]
-        lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in FRAMING]
-        if body is not None or method not in WITHOUT_BODY:
-            lines.append(f"Content-Length: {len(body or b'')}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (body or b"")
+        fields = self._fields(tuple(headers.items()))
+        length = (
+            f"Content-Length: {len(body or b'')}\r\n" if body is not None or method not in WITHOUT_BODY else ""
+        )
+        head = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}{length}\r\n".encode("ascii")
+        return head + body if body else head
+
+    def _written_fields(self, headers: tuple[tuple[str, str], ...]) -> str:
+        """Write the headers, which are the same for nearly all requests of a source."""
+        given = {name.lower() for name, _ in headers}
+        usual = [(name, value) for name, value in self._usual.items() if name.lower() not in given]
+        own = [(name, value) for name, value in headers if name.lower() not in FRAMING]
+        return "".join([f"{name}: {value}\r\n" for name, value in usual + own])
 
 
 async def _head(connection: Connection, protocol: ResponseHandler) -> Answer:

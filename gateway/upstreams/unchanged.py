@@ -18,7 +18,7 @@ class Unchanged(Generic[T]):
 
     It belongs to one adapter, and so to one tenant and one credential. ``most_bytes`` bounds the bytes of the
     answers, which are kept; what is made of them takes some three times as much, and what is written of that
-    (`gateway.domain.snapshot`) as much again.
+    (`gateway.domain.snapshot`) up to twice as much.
     """
 
     def __init__(self, most_bytes: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from typing import Any
 
+from graphql import FieldNode, GraphQLField, Undefined, VariableNode
 from strawberry.scalars import is_scalar
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import (
@@ -101,6 +102,22 @@ class Converters:
             return kind(**{**absent, **given})
 
         return convert
+
+
+def by_variables(field: GraphQLField, node: FieldNode) -> list[tuple[str, str]] | None:
+    """Name the arguments of a field with the variables that they are given by.
+
+    None where one is given in another way, or has a default that stands in for it where it is not given.
+    """
+    found: list[tuple[str, str]] = []
+    given = {argument.name.value: argument.value for argument in node.arguments or ()}
+    for name, definition in field.args.items():
+        value = given.get(name)
+        if isinstance(value, VariableNode):
+            found.append((definition.out_name or name, value.name.value))
+        elif value is not None or definition.default_value is not Undefined or definition.default is not None:
+            return None
+    return found
 
 
 def _as_it_is(value: Any) -> Any:

@@ -41,7 +41,7 @@ from graphql.execution.values import VariableValues
 
 from gateway.domain.errors import GatewayError
 from gateway.domain.snapshot import Snapshot
-from resolvers.execution.arguments import Converters
+from resolvers.execution.arguments import Converters, by_variables
 from resolvers.execution.fields import NotCompilable, Reader, reader_of
 from resolvers.execution.leaves import leaf_writer
 from resolvers.execution.run import Call, Complete, Misfit, Run
@@ -206,7 +206,7 @@ class Compiler:
         nodes = [detail.node for detail in details]
         keywords = self.converters.of_field(reader.definition)
         complete, lasts = self._completion(field_def.type, details), self._lasts(field_def.type, details)
-        call = Call(key, nodes, field_def, keywords, complete, lasts)
+        call = Call(key, nodes, field_def, keywords, complete, lasts, by_variables(field_def, nodes[0]))
         function, slot = self._name(reader.function), self._name(call)
         arguments = f", **run.arguments({slot})" if field_def.args else ""
         return [

@@ -33,7 +33,8 @@ class Call:
     """One field of a plan whose resolver may load or fail: its nodes, and how its arguments are read.
 
     ``lasts`` says that what is made of its value depends on that and the tenant alone, unless something of it has to
-    be loaded.
+    be loaded. ``variables`` are the arguments by their names, each with the variable that gives it, where all have
+    one.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Call:
     keywords: Convert
     complete: Complete
     lasts: bool
+    variables: Sequence[tuple[str, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,17 @@ class Run:
     def arguments(self, call: Call) -> dict[str, Any]:
         """Give the arguments of a field, which are the same for every object that it is read from."""
         if call not in self._arguments:
-            values = get_argument_values(call.field_def, call.nodes[0], self._variables)
-            self._arguments[call] = call.keywords(values)
+            self._arguments[call] = call.keywords(self._values(call))
         return self._arguments[call]
+
+    def _values(self, call: Call) -> dict[str, Any]:
+        """Read the values of a field's arguments; those that are null or left out are graphql-core's to judge."""
+        given = self._variables.coerced
+        if call.variables is not None:
+            values = {name: given.get(variable) for name, variable in call.variables}
+            if None not in values.values():
+                return values
+        return get_argument_values(call.field_def, call.nodes[0], self._variables)
 
     def later(self, call: Call, value: Coroutine[Any, Any, Any], target: dict[str, Any]) -> None:
         """Leave a field's place empty until its value is loaded."""
