@@ -8,8 +8,8 @@ from gateway.domain.model import Branch, File, Folder, Library, Placement
 from gateway.domain.refs import Ref
 from gateway.domain.snapshot import Snapshot
 
-ROOM = 1024
-"""Bytes that each written form of a tree may take for each of its entries."""
+ROOM = 512
+"""Bytes that the written forms of a tree may take for each of its entries: about as many as its lists have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from typing import Protocol, TypeVar
 from sqlalchemy import URL, Connection, exc, make_url
 
 from gateway.domain.errors import BadInput
-from gateway.uploads.postgresql import Postgresql
 from gateway.uploads.sqlite import Sqlite
 from gateway.uploads.trouble import translated
 
@@ -42,6 +41,9 @@ def open_database(url: str, patience: float) -> Database:
     with translated():
         if parsed.get_backend_name() == "sqlite":
             return Sqlite(parsed, patience)
+        # What speaks to a server takes 8 MB, which a gateway with a file does not need.
+        from gateway.uploads.postgresql import Postgresql  # noqa: PLC0415
+
         return Postgresql(parsed, patience)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from gateway.domain.errors import StorageUnavailable
 from gateway.uploads.tables import idempotency
@@ -93,10 +93,11 @@ def begin(connection: Connection, key: RequestKey, request_hash: str, now: datet
 
 def _enter(connection: Connection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta) -> bool:
     values = {**key.values(), "fence": 1, **_begun(request_hash, now, lease)}
-    entry: sqlite.Insert | postgresql.Insert
     if connection.dialect.name == "sqlite":
-        entry = sqlite.insert(idempotency).values(values).on_conflict_do_nothing()
+        entry: Any = sqlite.insert(idempotency).values(values).on_conflict_do_nothing()
     else:
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see gateway.uploads.database
+
         entry = postgresql.insert(idempotency).values(values).on_conflict_do_nothing()
     return connection.execute(entry.returning(idempotency.c.fence)).first() is not None
 

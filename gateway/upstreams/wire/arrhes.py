@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -188,19 +189,20 @@ class Reader:
         """Read a file, and link it to its folder where that is among the given ones, which are known by native id."""
         source, name, native_id = self.source, wire.name, wire.id
         folder = folders.get(wire.id_folder) if wire.id_folder else None
+        # Texts that many files share are kept once: a list of a thousand has one organisation and a few users.
         details = ArrhesDetails(
             native_id,
-            wire.id_organization,
+            self.organization,
             wire.storage_key or None,
-            wire.created_by or None,
-            wire.last_updated_by or None,
+            intern(wire.created_by) if wire.created_by else None,
+            intern(wire.last_updated_by) if wire.last_updated_by else None,
             wire.id_file_parent or None,
         )
         return File(
             Ref(source, FILE, (native_id,)),
             name,
             wire.size,
-            wire.type or media_type_of(name),
+            intern(wire.type) if wire.type else media_type_of(name),
             parse_time(wire.created_at, source),
             parse_time(wire.last_updated_at, source) if wire.last_updated_at else None,
             library,
