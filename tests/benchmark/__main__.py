@@ -16,6 +16,7 @@ SUITE = "suite"
 LOADS: dict[str, dict[str, str]] = {
     "distinct": {},
     "identical": {"SERVERS": "gateway", "QUERIES": "Q1,Q3", "CONCURRENCY": "16"},
+    "anew": {"SERVERS": "gateway,yoga-jit", "QUERIES": "Q1,Q4", "CONCURRENCY": "16"},
     "slow": {"SERVERS": "gateway,yoga-jit,strawberry-httpx", "QUERIES": "Q1", "CONCURRENCY": "1"},
     "guards": {"SERVERS": f"gateway,{beside.UNGUARDED}", "QUERIES": "Q2", "CONCURRENCY": "16"},
 }
@@ -71,7 +72,7 @@ def loaded(part: str, *, identical: bool = False) -> str:
     if shared.is_there():
         repetitions = int(os.environ.get("REPS", "3"))
         found = arguments(part) + (["--identical"] if identical else [])
-        return shared.measure(shared.prepare(), found, repetitions, slow=part == "slow")
+        return shared.measure(shared.prepare(), found, repetitions, slow=part == "slow", anew=part == "anew")
     stay_aside()
     return beside.measure(options(part, identical=identical))
 
@@ -95,6 +96,7 @@ def options(part: str, *, identical: bool) -> beside.Options:
         repetitions=int(os.environ.get("REPS", "3")),
         seconds=float(os.environ.get("DURATION", "2")),
         identical=identical,
+        anew=part == "anew",
     )
 
 

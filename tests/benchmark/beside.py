@@ -52,7 +52,7 @@ class WrongAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is measured, and how long: ``seconds`` of each load."""
+    """What is measured, and how long: ``seconds`` of each load. ``anew`` is that the product remembers no lists."""
 
     queries: Sequence[str]
     servers: Sequence[str]
@@ -60,6 +60,7 @@ class Options:
     repetitions: int
     seconds: float
     identical: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ def measure(options: Options) -> str:
     """Measure all servers in turn; gives Markdown."""
     rows: dict[str, dict[str, Row]] = {query: {} for query in options.queries}
     with upstream(pinned(LOAD_CORE)) as origin:
-        servers = [server for server in participants(origin) if server.name in options.servers]
+        servers = [
+            server for server in participants(origin, anew=options.anew) if server.name in options.servers
+        ]
         for repetition in range(options.repetitions):
             for server in servers[:: -1 if repetition % 2 else 1]:
                 sys.stderr.write(f"repetition {repetition + 1}: {server.name}\n")
@@ -102,9 +105,9 @@ def measure(options: Options) -> str:
     return "\n\n".join(table(query, rows[query], options.concurrency) for query in options.queries) + "\n"
 
 
-def participants(origin: str) -> list[Server]:
+def participants(origin: str, *, anew: bool = False) -> list[Server]:
     """Name those who take part."""
-    configuration = settings("gateway", origin)
+    configuration = settings("gateway", origin, anew=anew)
     key = {"Authorization": AUTHORIZATION}
     return [
         Server("gateway", lambda port: serve(configuration, port), QUERIES, key, gateway=True),

@@ -22,6 +22,8 @@ KEY = "agk_benchmark_this-one-is-public-and-opens-nothing-but-a-benchmark"
 """The API key of the settings here. It stands in the repository, so nobody may ever let it in anywhere else."""
 AUTHORIZATION = f"Bearer {KEY}"
 TEMPLATE_ORIGIN = "http://127.0.0.1:9100"
+TREES = 'kind = "arrhes"\n'
+"""The line of the settings behind which those stand that concern trees."""
 """What the settings in this folder call the upstream."""
 
 
@@ -89,11 +91,14 @@ def built() -> Path:
     return BUILT
 
 
-def settings(name: str, origin: str) -> Path:
-    """Write the settings of this folder for another upstream; gives the path of the new file."""
-    text = (Path(__file__).parent / f"{name}.toml").read_text("utf-8")
-    path = built() / f"{name}-{origin.rpartition(':')[2]}.toml"
-    path.write_text(text.replace(TEMPLATE_ORIGIN, origin), "utf-8")
+def settings(name: str, origin: str, *, anew: bool = False) -> Path:
+    """Write the settings of this folder for another upstream; gives the path of the new file.
+
+    ``anew`` is for a product that remembers no lists.
+    """
+    text = (Path(__file__).parent / f"{name}.toml").read_text("utf-8").replace(TEMPLATE_ORIGIN, origin)
+    path = built() / f"{name}-{origin.rpartition(':')[2]}{'-anew' if anew else ''}.toml"
+    path.write_text(text.replace(TREES, f"{TREES}kept_answers = 0\n") if anew else text, "utf-8")
     return path
 
 

@@ -43,10 +43,12 @@ def prepare() -> Path:
     return copy
 
 
-def measure(copy: Path, arguments: Sequence[str], repetitions: int, *, slow: bool = False) -> str:
+def measure(
+    copy: Path, arguments: Sequence[str], repetitions: int, *, slow: bool = False, anew: bool = False
+) -> str:
     """Run it with the product in it; gives its tables. ``arguments`` are its own."""
     refuse_strangers()
-    configuration = settings("gateway", SLOW_ORIGIN if slow else TEMPLATE_ORIGIN)
+    configuration = settings("gateway", SLOW_ORIGIN if slow else TEMPLATE_ORIGIN, anew=anew)
     product = shlex.join(serve(configuration, "{port}")).replace("'{port}'", "{port}")
     command = [".work/venv/bin/python", "run.py", "--gateway", f"cd {shlex.quote(str(ROOT))} && exec {product}"]
     command += [
