@@ -104,9 +104,8 @@ class Identifiers:
     def _remembered(self, ref: Ref) -> str:
         """Remember an identifier; of two generations the older is dropped when the younger is full."""
         text = self._former.get(ref)
-        if (
-            text is not None
-        ):  # not among the younger again: who reads a long list over and over would fill both with it
+        if text is not None:
+            # Not among the younger again: who reads a long list over and over would fill both with it.
             return text
         text = self._seal.seal(msgspec.msgpack.encode((ref.type.value, ref.source, *ref.key)))
         if len(self._recent) >= MOST_REMEMBERED // 2:
