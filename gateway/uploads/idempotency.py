@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, and_, delete, select, update
 from sqlalchemy.dialects import sqlite
 
 from gateway.domain.errors import StorageUnavailable
@@ -94,7 +94,7 @@ def begin(connection: Connection, key: RequestKey, request_hash: str, now: datet
 def _enter(connection: Connection, key: RequestKey, request_hash: str, now: datetime, lease: timedelta) -> bool:
     values = {**key.values(), "fence": 1, **_begun(request_hash, now, lease)}
     if connection.dialect.name == "sqlite":
-        entry: Any = sqlite.insert(idempotency).values(values).on_conflict_do_nothing()
+        entry: Insert = sqlite.insert(idempotency).values(values).on_conflict_do_nothing()
     else:
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see gateway.uploads.database
 

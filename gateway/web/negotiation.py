@@ -94,16 +94,15 @@ async def read_body(request: Request, largest: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > largest:
         raise _too_large(largest)
-    first, more = await _piece(request)
-    if not more and len(first) <= largest:  # nearly all: what came in one piece is not copied
-        return first
-    body = bytearray(first)
-    while more and len(body) <= largest:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more and size <= largest:
         piece, more = await _piece(request)
-        body += piece
-    if len(body) > largest:
+        pieces.append(piece)
+        size += len(piece)
+    if size > largest:
         raise _too_large(largest)
-    return bytes(body)
+    return b"".join(pieces)  # what came in one piece, as nearly all do, is not copied
 
 
 async def _piece(request: Request) -> tuple[bytes, bool]:
