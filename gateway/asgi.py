@@ -7,8 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 from strawberry import Schema
 
 from gateway.context import RequestContext
@@ -110,7 +109,7 @@ class Parts:
         return Share(tenant, Identifiers(_id_keys(self.settings), tenant.name), links, limiter)
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings) -> ASGIApp:
     """Make the application of these settings. Call it inside the process that serves it, before the loop runs.
 
     Raises ManifestError where the manifest of persisted documents cannot be used.
@@ -139,10 +138,10 @@ def create_app(settings: Settings) -> Starlette:
         settings.edge.live_connections,
     )
     secure = settings.public_url.startswith("https:")
-    edge = Middleware(Edge, hosts, origins, credentials=settings.edge.credentials, secure=secure)
     pages = [upload_route(settings.store.public_endpoint)] if settings.store and _takes_files(settings) else []
     text = SchemaText(print_schema(), parts.door, public=explored)
-    return make_app(endpoint, live, content, text.serve, parts.running, pages=pages, middleware=[edge])
+    app = make_app(endpoint, live, content, text.serve, parts.running, pages=pages)
+    return Edge(app, hosts, origins, credentials=settings.edge.credentials, secure=secure)
 
 
 def _executors(schema: Schema, tenants: Tenants, *, explored: bool) -> Mapping[str, Executor]:

@@ -57,16 +57,15 @@ class Buckets:
 
     def level(self, owner: str, at: float) -> float:
         """Tell how many tokens are in a bucket at a time, in seconds of the clock."""
-        level, then = self._held.get(owner, (self.quota.burst, at))
-        return min(self.quota.burst, level + (at - then) * self.quota.rate)
-
-    def wanted(self, price: float) -> float:
-        """Tell what an operation takes: one that costs more than the bucket holds takes a full one."""
-        return min(price, self.quota.burst)
+        held, rate, burst = self._held.get(owner), self.quota.rate, self.quota.burst
+        return burst if held is None else min(burst, held[0] + (at - held[1]) * rate)
 
     def rest(self, owner: str, price: float, at: float) -> float:
-        """Tell what an operation would leave in a bucket; less than nothing where there is not enough."""
-        return self.level(owner, at) - self.wanted(price)
+        """Tell what an operation would leave in a bucket; less than nothing where there is not enough.
+
+        One that costs more than the bucket holds takes a full one.
+        """
+        return self.level(owner, at) - min(price, self.quota.burst)
 
     def leave(self, owner: str, rest: float, at: float) -> None:
         """Leave so many tokens in a bucket."""

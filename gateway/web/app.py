@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -28,9 +27,8 @@ def make_app(
     running: Callable[[], AbstractAsyncContextManager[None]],
     *,
     pages: Sequence[BaseRoute] = (),
-    middleware: Sequence[Middleware] = (),
-) -> Starlette:
-    """Put the routes together, those of further ``pages`` among them, behind ``middleware``.
+) -> ASGIApp:
+    """Put the routes together, those of further ``pages`` among them; plain requests for GraphQL go past all of them.
 
     ``schema`` answers with the schema's text.
     ``running`` is entered when the application starts and left when it stops.
@@ -49,7 +47,6 @@ def make_app(
     async def home(_: Request) -> Response:
         return RedirectResponse(GRAPHQL)
 
-    plain = Middleware(Shortcut, path=GRAPHQL, direct=graphql)
     routes = [
         Route("/", home),
         Route(GRAPHQL, ByAccept(graphql, live)),
@@ -61,4 +58,4 @@ def make_app(
         STATIC,
         *pages,
     ]
-    return Starlette(routes=routes, middleware=[*middleware, plain], lifespan=lifespan)
+    return Shortcut(Starlette(routes=routes, lifespan=lifespan), GRAPHQL, graphql)

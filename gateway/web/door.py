@@ -45,7 +45,7 @@ class Door:
 
     async def admit(self, scope: Scope) -> Visitor:
         """Tell who sends a request or opens a WebSocket, by its headers. Raises Unauthenticated."""
-        return await self._identified(scope["headers"])
+        return self._known(scope["headers"]) or await self._identified(scope["headers"])
 
     async def admit_by(self, payload: Mapping[str, object], scope: Scope) -> Visitor:
         """Tell who opens a WebSocket by his first message, or by the headers where it says nothing.
@@ -68,9 +68,12 @@ class Door:
         return None if found is None else found.sources_with(self._passed(tenant, scope["headers"]))
 
     async def _identified(self, headers: Pairs) -> Visitor:
-        credential = _credential(headers)
-        principal = self._authenticator.known(credential) or await self._authenticator.identify(credential)
+        principal = await self._authenticator.identify(_credential(headers))
         return self._visitor(principal, headers)
+
+    def _known(self, headers: Pairs) -> Visitor | None:
+        principal = self._authenticator.known(_credential(headers))
+        return None if principal is None else self._visitor(principal, headers)
 
     def _visitor(self, principal: Principal, headers: Pairs) -> Visitor:
         return Visitor(principal, self._passed(principal.tenant, headers) if self._passing else ())

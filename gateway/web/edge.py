@@ -9,7 +9,7 @@ client that has too many (429).
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,32 +78,20 @@ class Edge:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
         if scope["type"] == "http":
-            send = self._sending(send, self._usual if origin is None else self._shared(origin))
-        if not self._is_ours(scope, headers.get(b"host", b"")):
+            send = _with_more(send, self._usual if origin is None else self._shared(origin))
+        if not self._is_ours(scope, headers):
             await refuse(scope, send, 400, "This host is not served here.")
         elif origin and scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
             await self._preflight(headers, origin, send)
         else:
             await self._app(scope, receive, send)
 
-    def _is_ours(self, scope: Scope, host: bytes) -> bool:
+    def _is_ours(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether a request is meant for us; one with two hosts is nobody's (RFC 9112, 3.2)."""
-        named_once = [name for name, _ in scope["headers"]].count(b"host") == 1
-        return (named_once and self._hosts.allow(host)) or scope["path"] in PROBES
-
-    def _sending(self, send: Send, more: Pairs) -> Send:
-        """Add to an answer those headers that it does not have, and `vary` in any case."""
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                said = {name for name, _ in headers}
-                said.discard(b"vary")
-                headers += more if said.isdisjoint(NAMES) else [pair for pair in more if pair[0] not in said]
-                message["headers"] = headers
-            await send(message)
-
-        return sent
+        once = (
+            len(headers) == len(scope["headers"]) or [name for name, _ in scope["headers"]].count(b"host") == 1
+        )
+        return (once and self._hosts.allow(headers.get(b"host", b""))) or scope["path"] in PROBES
 
     def _shared(self, origin: bytes) -> Pairs:
         """Give the headers by which a browser lets a page of another origin read the answer."""
@@ -125,6 +113,23 @@ class Edge:
         allowed: Pairs = ((b"access-control-allow-headers", asked),) if HEADER_NAMES.fullmatch(asked) else ()
         methods = (b"access-control-allow-methods", ALLOWED_METHODS)
         await _answer(send, 204, b"", (*allowed, methods, (b"access-control-max-age", PREFLIGHT_LIFE)))
+
+
+def _with_more(send: Send, more: Pairs) -> Send:
+    """Add to an answer those headers that it does not have, and `vary` in any case."""
+
+    def sent(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", ())
+            said = [name for name, _ in headers]
+            if NAMES.isdisjoint(said):
+                message["headers"] = [*headers, *more]
+            else:
+                lacking = [pair for pair in more if pair[0] == b"vary" or pair[0] not in said]
+                message["headers"] = [*headers, *lacking]
+        return send(message)
+
+    return sent
 
 
 class LiveDoor:

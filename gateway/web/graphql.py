@@ -31,6 +31,7 @@ from gateway.web.intake import Intake
 from gateway.web.negotiation import Parameters, Refusal, preferred_type, wants_page
 from gateway.web.outcome import Outcome, answer
 from gateway.web.refusals import failed, limited, refused, unexecuted
+from resolvers.execution.documents import Document
 from resolvers.execution.executor import Answer, Executor, NotAllowed
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 MILLISECONDS = 1000.0
 TRACE = "x-gateway-trace"
 COST = "x-gateway-cost"
-Start = Callable[[], Awaitable[Outcome]]
+Start = Callable[[object], Awaitable[Outcome]]
 ReadKey = tuple[Visitor, str, str | None, bytes]
 """All that the answer of a query depends on: the visitor, the document, the operation and the variables."""
 NOTHING: frozenset[str] = frozenset()
@@ -121,51 +122,37 @@ class GraphQLEndpoint:
         self, request: Request, parameters: Parameters, visitor: Visitor, request_id: str
     ) -> Outcome:
         """Execute the operation, or wait for the same query of the same visitor that runs already."""
+        executor = self._executors[visitor.principal.tenant]
+        text = parameters.query or ""
+        document = executor.document(text)
         deadline, asked = self._deadline(request), self._asked(request, visitor)
 
-        async def start() -> Outcome:
+        def start(_: object = None) -> Awaitable[Outcome]:
             call = Call.lasting(deadline, request_id=request_id, traced=bool(asked))
-            return await self._execute(parameters, visitor, call, asked, read_only=request.method == "GET")
+            context = self._make_context(visitor, call)
+            return _executed(executor, document, parameters, context, asked, read_only=request.method == "GET")
 
-        tenant, text = visitor.principal.tenant, parameters.query or ""
-        kind = self._executors[tenant].kind(text, parameters.operation_name)
         try:
-            if asked or kind is not OperationType.QUERY:
+            if asked or document.kind(parameters.operation_name) is not OperationType.QUERY:
                 return await start()
             variables = msgspec.json.encode(parameters.variables, order="deterministic")
             key = (visitor, text, parameters.operation_name, variables)
-            return await self._read(tenant, key, deadline, start)
+            if self._answers.are_kept and not document.ending:
+                return await self._remembered(key, deadline, start)
+            return await self._reads.run((key, deadline), time.monotonic() + deadline, start)
         except NotAllowed as exc:
             raise _not_allowed(exc) from exc
 
-    async def _read(self, tenant: str, key: ReadKey, deadline: float, start: Start) -> Outcome:
+    async def _remembered(self, key: ReadKey, deadline: float, start: Start) -> Outcome:
         """Give the answer that is remembered, or that of the same query that runs already, or execute the query."""
+        tenant = key[0].principal.tenant
         found = self._answers.find(tenant, key)
         if found is not None:
             return found
         writes = self._answers.writes(tenant)
-        outcome = await self._reads.run((key, deadline), time.monotonic() + deadline, lambda _: start())
-        if self._answers.are_kept and self._executors[tenant].lasts(key[1]):
-            self._answers.keep(tenant, key, outcome, writes)
+        outcome = await self._reads.run((key, deadline), time.monotonic() + deadline, start)
+        self._answers.keep(tenant, key, outcome, writes)
         return outcome
-
-    async def _execute(
-        self, parameters: Parameters, visitor: Visitor, call: Call, asked: frozenset[str], *, read_only: bool
-    ) -> Outcome:
-        context = self._make_context(visitor, call)
-        try:
-            answer = await self._executors[visitor.principal.tenant].execute(
-                parameters.query or "",
-                parameters.variables,
-                parameters.operation_name,
-                context,
-                read_only=read_only,
-            )
-        finally:
-            context.close()
-        partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
-        extensions = _extensions(asked, call.trace or [], answer, context.balance()) if asked else {}
-        return Outcome(answer.data, [*answer.errors, *partial], answer.executed, extensions)
 
     def _deadline(self, request: Request) -> float:
         asked = request.headers.get("x-request-timeout-ms", "")
@@ -179,6 +166,27 @@ class GraphQLEndpoint:
         if traces and request.headers.get(TRACE) == "1":
             return TRACED
         return COUNTED if request.headers.get(COST) == "1" else NOTHING
+
+
+async def _executed(
+    executor: Executor,
+    document: Document,
+    parameters: Parameters,
+    context: RequestContext,
+    asked: frozenset[str],
+    *,
+    read_only: bool,
+) -> Outcome:
+    """Execute an operation, and close its context."""
+    try:
+        answer = await executor.execute(
+            document, parameters.variables, parameters.operation_name, context, read_only=read_only
+        )
+    finally:
+        context.close()
+    partial = [GraphQLError(exc.message, original_error=exc, path=path) for exc, path in context.partial]
+    extensions = _extensions(asked, context.call.trace or [], answer, context.balance()) if asked else {}
+    return Outcome(answer.data, [*answer.errors, *partial], answer.executed, extensions)
 
 
 def _not_allowed(error: NotAllowed) -> Refusal:

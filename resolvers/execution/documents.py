@@ -14,6 +14,7 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     VariableNode,
     Visitor,
     parse,
@@ -92,6 +93,11 @@ class Document:
         if name is not None:
             return self.operations.get(name) if name else None
         return next(iter(self.operations.values())) if len(self.operations) == 1 else None
+
+    def kind(self, operation_name: str | None) -> OperationType | None:
+        """Tell the kind of the operation that would be executed; None where there is none."""
+        operation = self.operation(operation_name)
+        return operation.operation if operation else None
 
     def chosen(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
         """Give the values of the conditions."""

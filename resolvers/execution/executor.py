@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, execute
 from graphql.execution.values import VariableValues
@@ -33,6 +32,8 @@ MOST_PLANS = 2_000_000
 MOST_COSTS = 2_000_000
 """The same of costs: an operation has one for each set of sizes and conditions."""
 
+TOO_DEEP = "The operation is nested too deeply."
+
 PlanKey = tuple[Document, str | None, tuple[Any, ...]]
 CostKey = tuple[Document, str | None, tuple[Any, ...], tuple[Any, ...]]
 
@@ -45,8 +46,7 @@ class NotAllowed(Exception):
         self.kind = kind
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an operation gave; ``executed`` is False for a request error, which has no data at all.
 
     ``data`` is for msgspec to write: objects in it are dicts, or structs where a plan had all their values at once.
@@ -59,8 +59,14 @@ class Answer:
     cost: Cost | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Estimated(NamedTuple):
+    """What an operation may cost, None where finding out takes too long, and why it is refused, if it is."""
+
+    cost: Cost | None
+    refusal: str | None
+
+
+class Checked(NamedTuple):
     """An operation that may be executed: its document, its node, its variables, and what it may cost."""
 
     document: Document
@@ -80,16 +86,22 @@ class Executor:
         self._converters = Converters(schema.config, schema.schema_converter.scalar_registry)
         self._documents: Remembered[str, Document] = Remembered(MOST_DOCUMENTS)
         self._plans: Remembered[PlanKey, Project | None] = Remembered(MOST_PLANS)
-        self._costs: Remembered[CostKey, Cost | TooComplex] = Remembered(MOST_COSTS)
+        self._costs: Remembered[CostKey, Estimated] = Remembered(MOST_COSTS)
 
     @property
     def limits(self) -> Limits:
         """What one operation may ask for."""
         return self._rules.limits
 
+    def document(self, text: str) -> Document:
+        """Give a document, parsed and checked against the schema and the limits, once. No upstream request."""
+        return self._documents.get(
+            text, lambda: check_document(self._schema, text, self._rules, self._needs), len(text)
+        )
+
     async def execute(
         self,
-        text: str,
+        document: Document,
         variables: dict[str, Any] | None,
         operation_name: str | None,
         context: RequestContext,
@@ -100,7 +112,6 @@ class Executor:
 
         Raises NotAllowed for a mutation where only reading is, and RateLimited.
         """
-        document = self._document(text)
         operation = document.operation(operation_name)
         if operation is not None:
             _check_kind(operation, read_only=read_only)
@@ -120,7 +131,7 @@ class Executor:
 
         No upstream request. The work is done once for each document, and once for each set of sizes of its variables.
         """
-        return self._checked(self._document(text), variables, operation_name, scopes)
+        return self._checked(self.document(text), variables, operation_name, scopes)
 
     def _checked(
         self,
@@ -152,44 +163,29 @@ class Executor:
         given = values.coerced
         conditions = document.chosen(given)
         sizes = tuple([size_of(given.get(name)) for name in document.sizes]) if document.sizes else ()
-        cost = self._costs.get(
+        cost, too_much = self._costs.get(
             (document, operation_name, conditions, sizes),
             lambda: self._estimated(document, operation, values),
             document.size,
         )
-        if isinstance(cost, TooComplex):
-            return Answer(None, [refusal(cost.message, operation)], executed=False)
-        excess = over(cost, self._rules.limits)
-        if excess is not None:
-            return Answer(None, [refusal(excess, operation)], executed=False, cost=cost)
+        if cost is None or too_much is not None:
+            return Answer(None, [refusal(too_much or TOO_DEEP, operation)], executed=False, cost=cost)
         return Checked(document, operation, values, cost)
 
     def _estimated(
         self, document: Document, operation: OperationDefinitionNode, values: VariableValues
-    ) -> Cost | TooComplex:
+    ) -> Estimated:
         try:
-            return Estimate(self._schema, document.fragments, operation, values).cost()
-        except (TooComplex, RecursionError) as exc:
-            deep = "The operation is nested too deeply."
-            return TooComplex(exc.message if isinstance(exc, TooComplex) else deep)
+            cost = Estimate(self._schema, document.fragments, operation, values).cost()
+        except TooComplex as exc:
+            return Estimated(None, exc.message)
+        except RecursionError:
+            return Estimated(None, TOO_DEEP)
+        return Estimated(cost, over(cost, self._rules.limits))
 
     def faults(self, text: str) -> list[GraphQLError]:
         """Say why a document can never be executed, whatever its variables. No upstream request."""
-        return self._document(text).errors
-
-    def kind(self, text: str, operation_name: str | None) -> OperationType | None:
-        """Tell the kind of the operation that would be executed; None where there is none."""
-        operation = self._document(text).operation(operation_name)
-        return operation.operation if operation else None
-
-    def lasts(self, text: str) -> bool:
-        """Tell whether the answer to a document is good for longer than the moment."""
-        return not self._document(text).ending
-
-    def _document(self, text: str) -> Document:
-        return self._documents.get(
-            text, lambda: check_document(self._schema, text, self._rules, self._needs), len(text)
-        )
+        return self.document(text).errors
 
     def _plan(self, checked: Checked, operation_name: str | None) -> Project | None:
         """Give the compiled plan; None where graphql-core has to execute."""

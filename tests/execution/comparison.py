@@ -70,9 +70,8 @@ class Spied(Executor):
 
     async def ask(self, written: Written, context: RequestContext) -> Answer:
         """Execute a document."""
-        return await self.execute(
-            written.text, written.variables, written.operation_name, context, read_only=True
-        )
+        document = self.document(written.text)
+        return await self.execute(document, written.variables, written.operation_name, context, read_only=True)
 
 
 @dataclass

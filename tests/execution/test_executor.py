@@ -24,8 +24,16 @@ def world() -> World:
 
 
 async def asked(executor: Executor, world: World, text: str, meant: str | None = None, **variables: Any) -> Any:
-    """Execute a document."""
-    return await executor.execute(text, variables, meant, world.context(), read_only=True)
+    """Execute a document that may only read."""
+    return await carried(executor, world, text, meant, read_only=True, **variables)
+
+
+async def carried(
+    executor: Executor, world: World, text: str, meant: str | None = None, *, read_only: bool, **variables: Any
+) -> Any:
+    """Execute a document in a request that may only read, or may write."""
+    document = executor.document(text)
+    return await executor.execute(document, variables, meant, world.context(), read_only=read_only)
 
 
 # What is remembered
@@ -163,14 +171,14 @@ async def test_a_request_carries_only_what_it_may(world: World, text: str, read_
     """A link somebody follows never writes, and a plain request cannot carry a stream."""
     # when / then
     with pytest.raises(NotAllowed):
-        await Executor(SMALL).execute(text, {}, None, world.context(), read_only=read_only)
+        await carried(Executor(SMALL), world, text, read_only=read_only)
 
 
 async def test_what_the_plans_do_not_know_is_executed_all_the_same(world: World) -> None:
     """Mutations and resolvers of other shapes go to graphql-core."""
     # when
     answers = [
-        await Executor(SMALL).execute(text, {}, None, world.context(), read_only=False)
+        await carried(Executor(SMALL), world, text, read_only=False)
         for text in ("mutation { count }", "{ counted }")
     ]
 

@@ -37,7 +37,7 @@ async def both(world: World, text: str) -> Any:
     expected_context = world.context()
     expected = await by_core(Written(text, {}, None), expected_context, valid=False)
     context = world.context()
-    answer = await Spied().execute(text, {}, None, context, read_only=True)
+    answer = await Spied().ask(Written(text, {}, None), context)
     assert shown(answer, context) == shown(expected, expected_context)
     return answer
 
@@ -137,7 +137,7 @@ async def test_partial_failures_are_told_once(world: World) -> None:
 
     # when
     for context, inner in zip(contexts, ("", "edges { node { name } }"), strict=True):
-        await executor.execute(text % inner, {}, None, context, read_only=True)
+        await executor.execute(executor.document(text % inner), {}, None, context, read_only=True)
 
     # then
     assert (executor.compiled, executor.interpreted) == (1, 1)
@@ -216,7 +216,7 @@ async def test_a_cancelled_execution_leaves_nothing_behind(world: World) -> None
     context: RequestContext = world.context(3)
     below = "folders { files { id } } files { id }"
     text = f"{{ library(by: {TREE}) {{ {below} }} record(by: {MAIL}) {{ registeredMail }} }}"
-    running = asyncio.create_task(Spied().execute(text, {}, None, context, read_only=True))
+    running = asyncio.create_task(Spied().ask(Written(text, {}, None), context))
     await asyncio.sleep(0)
 
     # when

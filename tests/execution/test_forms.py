@@ -38,7 +38,7 @@ def document(selection: str) -> str:
 async def answered(executor: Spied, world: World, selection: str, **changed: Any) -> Answer:
     """Ask for the folders with a context in which something may be changed."""
     context = replace(world.context(), **changed)
-    return await executor.execute(document(selection), {}, None, context, read_only=True)
+    return await executor.execute(executor.document(document(selection)), {}, None, context, read_only=True)
 
 
 def is_kept(answer: Answer) -> bool:

@@ -79,7 +79,7 @@ def test_costs_take_a_bounded_number_of_steps() -> None:
     )
     text = f"{{ {TREE} {{ folders {{ ...F0 }} }} }} {links} fragment F20 on Folder {{ name }}"
     executor = Executor(SCHEMA, Rules(BOUNDLESS))
-    document = executor._document(text)
+    document = executor.document(text)
     operation = document.operation(None)
     assert operation is not None
     values: Any = Executor(SCHEMA, Rules(BOUNDLESS)).check("{ __typename }", {}, None, ALL_SCOPES)
@@ -133,7 +133,7 @@ def test_scenarios_and_the_readme_pass() -> None:
     executor = Executor(SCHEMA)
 
     # when
-    found = [error.original_error for text in texts for error in executor._document(text).errors]
+    found = [error.original_error for text in texts for error in executor.document(text).errors]
 
     # then
     assert len(texts) > 30

@@ -1,7 +1,7 @@
 """Sources that answer from what a test gives them, so that tests of paging say nothing about any upstream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -74,7 +74,7 @@ async def ask(source: Cases, query: str, **variables: Any) -> Answer:
     """Execute a query against one source."""
     context = RequestContext.make(ANYBODY, Call.lasting(10), {source.name: source}, LINKS, IDS)
     try:
-        answer = await EXECUTOR.execute(query, variables, None, context, read_only=True)
-        return replace(answer, data=plain(answer))
+        answer = await EXECUTOR.execute(EXECUTOR.document(query), variables, None, context, read_only=True)
+        return answer._replace(data=plain(answer))
     finally:
         context.close()

@@ -155,7 +155,7 @@ async def test_without_a_journal_nothing_is_written() -> None:
       deletions { state } userErrors { __typename code field ... on UpstreamError { retryable } } } }"""
 
     # when it writes
-    answer = await EXECUTOR.execute(text, {}, None, context, read_only=False)
+    answer = await EXECUTOR.execute(EXECUTOR.document(text), {}, None, context, read_only=False)
     context.close()
 
     # then it is told so

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
 from gateway.asgi import create_app
 from gateway.domain.secret import Secret
@@ -25,6 +25,7 @@ from gateway.settings import Settings
 from gateway.upstreams.arrhes import ArrhesSettings
 from gateway.upstreams.base import SourceSettings
 from gateway.upstreams.maarch import MaarchSettings
+from tests.lifespan import running
 
 TOWNS = ("alder", "birch")
 CANARIES = {town: f"CANARY-{town}" for town in TOWNS}
@@ -45,7 +46,7 @@ class Answered:
 class Towns:
     """The gateway's application, and the upstream systems by town and kind."""
 
-    app: Starlette
+    app: ASGIApp
     upstreams: Mapping[tuple[str, str], SandboxUpstream]
 
     def requests(self, town: str) -> int:
@@ -65,7 +66,7 @@ class Towns:
 
 
 async def call(
-    app: Starlette, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes = b""
+    app: ASGIApp, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes = b""
 ) -> "Answered":
     """Ask an application as its server would."""
     sent: list[Message] = []
@@ -158,5 +159,5 @@ async def towns(folder: Path, **settings: Any) -> AsyncIterator[Towns]:
             given = {"tenants": tuple(TenantSettings(name=town) for town in TOWNS), **settings}
             journal = Secret(f"sqlite:///{folder}/journal.db")
             app = create_app(Settings(profile="demo", sources=named, api_keys=keys, journal=journal, **given))
-            await stack.enter_async_context(app.router.lifespan_context(app))
+            await stack.enter_async_context(running(app))
             yield Towns(app, upstreams)

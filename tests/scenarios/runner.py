@@ -11,10 +11,9 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
 import msgspec
-from starlette.applications import Starlette
 from starlette.requests import Request as Incoming
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.asgi import create_app
 from gateway.domain.errors import GatewayError
@@ -24,6 +23,7 @@ from gateway.settings import Settings
 from gateway.upstreams.base import SourceSettings
 from gateway.upstreams.registry import KINDS
 from tests.identifiers import IDS
+from tests.lifespan import running
 from tests.scenarios.reading import Exchange, Request, Scenario, Step, comparable, comparable_query
 
 EXAMPLE = "https://upstream.example"
@@ -80,7 +80,7 @@ async def play(scenario: Scenario) -> list[str]:
     with in_thread(upstream) as origin:
         upstream.origin = origin
         app = create_app(settings_of(scenario, origin))
-        async with app.router.lifespan_context(app):
+        async with running(app):
             problems = [
                 problem for step in scenario.steps for problem in await _take(step, app, upstream, names)
             ]
@@ -111,7 +111,7 @@ def _matches(expected: Request, incoming: Incoming, body: str) -> bool:
     )
 
 
-async def _take(step: Step, app: Starlette, upstream: Upstream, names: dict[str, str]) -> list[str]:
+async def _take(step: Step, app: ASGIApp, upstream: Upstream, names: dict[str, str]) -> list[str]:
     """Send one query and compare what comes."""
     before = upstream.requests
     content = {"query": step.query, "variables": _to_wire(step.variables, names)}
