@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.domain.secret import Secret
 
@@ -44,8 +45,7 @@ class Principal:
         return Principal(self.subject, self.tenant, self.scopes & ceiling, self.is_anonymous, self.ends)
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(NamedTuple):
     """A principal with the credentials for sources that he sent along, by the names of the sources."""
 
     principal: Principal

@@ -1,10 +1,11 @@
 """What the loaders share: one DataLoader per source, so that a slow source holds up nobody else's batch."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Generic, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Generic, TypeVar, cast
 
-from aiodataloader import DataLoader
+from aiodataloader import DataLoader, Loader, dispatch_queue
 
 from gateway.domain.errors import GatewayError, UnknownSource
 from gateway.domain.refs import Ref
@@ -14,28 +15,39 @@ from gateway.upstreams.base import Adapter
 
 V = TypeVar("V")
 
-Batch = Callable[[Adapter, list[Ref], Call], Awaitable[Sequence[V | GatewayError]]]
 
-
-class RefLoader(Generic[V]):
+class RefLoader(ABC, Generic[V]):
     """Loads values by reference, batched per source within one request of a client.
 
     Made inside the running loop and never shared between requests: what it remembers is one principal's.
     """
 
-    def __init__(self, sources: Mapping[str, Adapter], call: Call, batch: Batch[V]) -> None:
+    __slots__ = ("_by_source", "_sources", "call", "running")
+
+    def __init__(self, sources: Mapping[str, Adapter], call: Call) -> None:
+        self.call = call
+        self.running: set[asyncio.Task[object]] = set()
+        """The batches that run."""
         self._sources = sources
-        self._call = call
-        self._batch = batch
-        self._by_source: dict[str, DataLoader[Ref, V | GatewayError]] = {}
-        self._running: set[asyncio.Task[object]] = set()
+        self._by_source: dict[str, _SourceLoader[V]] = {}
+
+    @abstractmethod
+    def ask(self, adapter: Adapter, refs: list[Ref]) -> Awaitable[Sequence[V | GatewayError]]:
+        """Ask one source for a batch; gives a value or an error for each reference, in their order."""
 
     async def load(self, ref: Ref) -> V:
-        """Load one value; raises the GatewayError of its key."""
-        outcome = await self._outcome(ref)
-        if isinstance(outcome, GatewayError):
-            raise outcome
-        return outcome
+        """Load one value; raises the GatewayError of its key, UnknownSource where its source is not there."""
+        loader = self._by_source.get(ref.source) or self._opened(ref.source)
+        loading = loader.load(ref)
+        try:
+            # Shielded, because the future is shared by everybody in the request who asks for this key.
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            loading.add_done_callback(look_at)
+            raise
+        except GatewayError:
+            loader.clear(ref)  # a failure is not remembered: asking again may succeed
+            raise
 
     def clear(self, ref: Ref) -> None:
         """Forget a value, because it was written to."""
@@ -44,38 +56,40 @@ class RefLoader(Generic[V]):
 
     def close(self) -> None:
         """Cancel the batches that run, and forget what was loaded: whoever asked for it is gone."""
-        for task in self._running:
+        for task in self.running:
             task.cancel()
         self._by_source.clear()
 
-    async def _outcome(self, ref: Ref) -> V | GatewayError:
-        if ref.source not in self._sources:
-            return UnknownSource(f"There is no source named {ref.source!r}.")
-        loader = self._loader(ref.source)
-        loading = loader.load(ref)
-        try:
-            # Shielded, because the future is shared by everybody in the request who asks for this key.
-            return await asyncio.shield(loading)
-        except asyncio.CancelledError:
-            loading.add_done_callback(look_at)
-            raise
-        except GatewayError as exc:
-            loader.clear(ref)  # a failure is not remembered: asking again may succeed
-            return exc
+    def _opened(self, source: str) -> "_SourceLoader[V]":
+        adapter = self._sources.get(source)
+        if adapter is None:
+            raise UnknownSource(f"There is no source named {source!r}.")
+        opened = self._by_source[source] = _SourceLoader(self, adapter)
+        return opened
 
-    def _loader(self, source: str) -> "DataLoader[Ref, V | GatewayError]":
-        if source not in self._by_source:
-            self._by_source[source] = DataLoader(self._batch_of(self._sources[source]))
-        return self._by_source[source]
 
-    def _batch_of(
-        self, adapter: Adapter
-    ) -> Callable[[list[Ref]], Coroutine[None, None, list[V | GatewayError]]]:
-        async def load(refs: list[Ref]) -> list[V | GatewayError]:
-            task = asyncio.current_task()
-            if task is not None:
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
-            return list(await self._batch(adapter, refs, self._call))
+class _SourceLoader(DataLoader[Ref, V]):
+    """The DataLoader of one source. Its batches go out when the library's would, but cost one task instead of two."""
 
-        return load
+    def __init__(self, owner: RefLoader[V], adapter: Adapter) -> None:
+        super().__init__()
+        self._owner = owner
+        self._adapter = adapter
+
+    async def batch_load_fn(self, keys: list[Ref]) -> list[V]:
+        """Load a batch; the library raises those of its values that are errors to whoever asked for them."""
+        task, running = asyncio.current_task(), self._owner.running
+        if task is not None:
+            running.add(task)
+            task.add_done_callback(running.discard)
+        return cast("list[V]", await self._owner.ask(self._adapter, keys))
+
+    def get_cache_key(self, key: Ref) -> Ref:
+        """Know a value by its reference."""
+        return key
+
+    def do_resolve_reject(self, key: Ref, future: "asyncio.Future[V]") -> None:
+        """Put a key into the batch; the first one sees to it that the batch goes out."""
+        self._queue.append(Loader(key, future))
+        if len(self._queue) == 1:
+            self.loop.call_soon(self.loop.call_soon, dispatch_queue, self)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -177,12 +177,21 @@ class SourceClient:
     def _url(self, path: str, query: Query) -> str:
         return self._base_url + path + ("?" + urlencode(query) if query else "")
 
-    async def _send(self, bare: Request, path: str, call: Call, tries: int, patience: Patience) -> Response:
+    def _send(
+        self, bare: Request, path: str, call: Call, tries: int, patience: Patience
+    ) -> Awaitable[Response]:
         """Send a request that has no credential yet, alone until the credential is known to work.
 
         ``patience`` says how long a pause between tries is worth it.
         """
-        if self._lockout.accepted or not await self._lockout.take_turn():
+        send = self._send_often if self._lockout.accepted else self._send_in_turn
+        return send(bare, path, call, tries, patience)
+
+    async def _send_in_turn(
+        self, bare: Request, path: str, call: Call, tries: int, patience: Patience
+    ) -> Response:
+        """Send a request when nobody else does, unless the credential turns out to work meanwhile."""
+        if not await self._lockout.take_turn():
             return await self._send_often(bare, path, call, tries, patience)
         try:
             return await self._send_often(bare, path, call, tries, patience)
@@ -243,9 +252,10 @@ class SourceClient:
         self._lockout.count(outcome.status)
         return outcome
 
-    async def _credential(self, method: str, path: str) -> dict[str, str]:
+    def _credential(self, method: str, path: str) -> Awaitable[dict[str, str]]:
+        """Make the headers of the credential, for which a token may have to be got first."""
         self._lockout.check()
-        return await self._auth.headers(method, path.partition("?")[0])  # a token may have to be got first
+        return self._auth.headers(method, path.partition("?")[0])
 
     async def _credential_in_time(self, path: str, call: Call) -> dict[str, str]:
         try:

@@ -95,26 +95,35 @@ class Pool:
         Headers are written as they are: the caller has checked that HTTP allows them. Raises aiohttp's errors.
         """
         origin = self._origin(place.scheme, place.authority)
-        connection = await self._connection(origin.request)
+        connection, protocol, transport = await self._connected(origin.request)
         try:
-            protocol, transport = _ends(connection)
             self._expect(protocol, method)
             transport.write(self._written(method, place.target, origin.host, headers, body))
-            return await _head(connection, protocol)
+            message, content = await protocol.read()
+            while message.code in INFORMATIONAL and message.code != SWITCHING:  # RFC 9110, 15.2
+                message, content = await protocol.read()
+        except (ClientError, OSError, HttpProcessingError) as exc:
+            connection.close()
+            raise BrokenOffError from exc
         except BaseException:
             connection.close()
             raise
+        return Answer(connection, message.code, message.headers, content)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._connector.close()
 
-    async def _connection(self, request: ClientRequest) -> Connection:
-        """Take a connection that waits, or make one; those on which something came unasked are ended."""
+    async def _connected(self, request: ClientRequest) -> tuple[Connection, ResponseHandler, asyncio.Transport]:
+        """Take a connection that waits, or make one, with what reads it and what writes it.
+
+        Those on which something came unasked are ended.
+        """
         while True:
             connection = await self._connector.connect(request, [], self._timeout)
-            if not _ends(connection)[0].should_close:
-                return connection
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is not None and transport is not None and not protocol.should_close:
+                return connection, protocol, transport
             connection.close()
 
     def _expect(self, protocol: ResponseHandler, method: str) -> None:
@@ -142,25 +151,6 @@ class Pool:
         usual = [(name, value) for name, value in self._usual.items() if name.lower() not in given]
         own = [(name, value) for name, value in headers if name.lower() not in FRAMING]
         return "".join([f"{name}: {value}\r\n" for name, value in usual + own])
-
-
-async def _head(connection: Connection, protocol: ResponseHandler) -> Answer:
-    """Wait for the answer, past the informational ones that may come before it (RFC 9110, 15.2)."""
-    while True:
-        try:
-            message, content = await protocol.read()
-        except (ClientError, OSError, HttpProcessingError) as exc:
-            raise BrokenOffError from exc
-        if message.code not in INFORMATIONAL or message.code == SWITCHING:
-            return Answer(connection, message.code, message.headers, content)
-
-
-def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
-    """Give what reads a connection, and what writes it."""
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        raise BrokenOffError
-    return protocol, transport
 
 
 def _origin(loop: asyncio.AbstractEventLoop, scheme: str, authority: str) -> Origin:

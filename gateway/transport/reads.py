@@ -17,6 +17,12 @@ class Landing(NamedTuple, Generic[T]):
     value: T | None
     error: Exception | None
 
+    def result(self) -> T:
+        """Give the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
 
 class Reading(Generic[T]):
     """One read that runs, and those who wait for it.
@@ -61,28 +67,22 @@ class SharedReads(Generic[T]):
 
         ``deadline`` is when this caller gives up, which is for him to do.
         """
-        while (reading := self._running.get(key)) is not None:
+        own: Reading[T] = Reading(deadline)
+        while (reading := self._running.setdefault(key, own)) is not own:
             landing = await _join(reading, deadline)
-            if landing is None:
-                continue
-            if landing.error is not None:
-                raise landing.error
-            return landing.value  # type: ignore[return-value]
-        return await self._lead(key, Reading(deadline), start)
-
-    async def _lead(self, key: Hashable, reading: Reading[T], start: Callable[[Reading[T]], Awaitable[T]]) -> T:
-        self._running[key] = reading
-        landing: Landing[T] | None = None
+            if landing is not None:
+                return landing.result()
+        landing = None
         try:
-            value = await start(reading)
+            value = await start(own)
             landing = Landing(value, None)
         except Exception as exc:
             landing = Landing(None, exc)
             raise
         finally:
             del self._running[key]
-            if reading.waiting:
-                reading.land(landing)
+            if own.waiting:
+                own.land(landing)
         return value
 
 

@@ -80,13 +80,19 @@ async def read_parameters(request: Request, largest: int) -> Parameters:
         return _from_query(request)
     if request.method != "POST":
         raise Refusal(405, "GraphQL is asked by GET or POST.", {"allow": "GET, POST"})
-    content_type, _, options = request.headers.get("content-type", "").partition(";")
+    _check_type(request.headers.get("content-type", ""))
+    return _decode(await read_body(request, largest))
+
+
+@lru_cache(256)
+def _check_type(text: str) -> None:
+    """Raise Refusal for a type of a request's body that is not read."""
+    content_type, _, options = text.partition(";")
     if content_type.strip().lower() != JSON:
         raise Refusal(415, f"A GraphQL request is sent as {JSON}.", {"accept-post": JSON})
     charset = options.lower().replace('"', "").strip().removeprefix("charset=")
     if charset not in ("", "utf-8"):
         raise Refusal(415, "A GraphQL request is written in UTF-8.")
-    return _decode(await read_body(request, largest))
 
 
 async def read_body(request: Request, largest: int) -> bytes:
@@ -96,21 +102,16 @@ async def read_body(request: Request, largest: int) -> bytes:
         raise _too_large(largest)
     pieces: list[bytes] = []
     size, more = 0, True
-    while more and size <= largest:
-        piece, more = await _piece(request)
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece, more = message.get("body", b""), message.get("more_body", False)
         pieces.append(piece)
         size += len(piece)
-    if size > largest:
-        raise _too_large(largest)
+        if size > largest:
+            raise _too_large(largest)
     return b"".join(pieces)  # what came in one piece, as nearly all do, is not copied
-
-
-async def _piece(request: Request) -> tuple[bytes, bool]:
-    """Receive a piece of a body, and tell whether more follow; raises ClientDisconnect."""
-    message = await request.receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    return message.get("body", b""), message.get("more_body", False)
 
 
 def _too_large(largest: int) -> Refusal:

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import msgspec
 from graphql import GraphQLError
@@ -14,11 +15,13 @@ from gateway.web.codings import WORTHWHILE, compress, preferred_coding
 from gateway.web.negotiation import RESPONSE_JSON
 from resolvers.errors import present
 
+Pairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
 LONG = 64 * 1024
 """Bytes from which compressing takes so long that it is done beside the loop."""
 TAG_BYTES = 16
-VARY = "Accept, Accept-Encoding, Authorization"
-REVALIDATED = "private, no-cache"
+VARY = b"Accept, Accept-Encoding, Authorization"
+REVALIDATED = b"private, no-cache"
 """A query by GET may be kept by its client, who asks each time whether it is still right."""
 OK, NOT_MODIFIED, BAD_REQUEST = 200, 304, 400
 
@@ -73,6 +76,16 @@ class Outcome:
         return self._tag
 
 
+class Written(Response):
+    """A response whose body and headers are bytes already, as most are: it has nothing to look up and to encode."""
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code = status
+        self.body = body
+        self.raw_headers = headers
+        self.background = None
+
+
 async def answer(
     outcome: Outcome, headers: Headers, request_id: str, media_type: str, *, tagged: bool
 ) -> Response:
@@ -82,16 +95,23 @@ async def answer(
     """
     body = outcome.body(request_id)
     status = BAD_REQUEST if not outcome.executed and media_type == RESPONSE_JSON else OK
-    said = {"content-type": f"{media_type}; charset=utf-8", "vary": VARY}
+    said = [*_usual(media_type)]
     if tagged and outcome.is_whole:
-        said |= {"etag": outcome.tag(body), "cache-control": REVALIDATED}
-        if _has(headers.get("if-none-match", ""), said["etag"]):
-            return Response(None, NOT_MODIFIED, said)
+        tag = outcome.tag(body)
+        said += [(b"etag", tag.encode("ascii")), (b"cache-control", REVALIDATED)]
+        if _has(headers.get("if-none-match", ""), tag):
+            return Written(b"", NOT_MODIFIED, said)
     coding = preferred_coding(headers.get("accept-encoding", "")) if len(body) >= WORTHWHILE else None
     if coding is not None:
         body = await outcome.coded(body, coding)
-        said["content-encoding"] = coding
-    return Response(body, status, said)
+        said.append((b"content-encoding", coding.encode("ascii")))
+    return Written(body, status, [*said, (b"content-length", b"%d" % len(body))])
+
+
+@cache
+def _usual(media_type: str) -> Pairs:
+    """Write the headers that all answers of a type have; there are two types."""
+    return ((b"content-type", f"{media_type}; charset=utf-8".encode("ascii")), (b"vary", VARY))
 
 
 def _has(known: str, tag: str) -> bool:

@@ -37,4 +37,5 @@ def failed(request_id: str) -> Response:
 def error_response(error: GatewayError, status: int, request_id: str, media_type: str = JSON) -> Response:
     """Write one error as an answer without data."""
     body = {"errors": [{"message": error.message, "extensions": extensions_of(error, request_id)}]}
-    return Response(msgspec.json.encode(body), status, {"content-type": f"{media_type}; charset=utf-8"})
+    headers = {"content-type": f"{media_type}; charset=utf-8", "vary": "Accept"}
+    return Response(msgspec.json.encode(body), status, headers)
