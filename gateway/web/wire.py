@@ -1,14 +1,16 @@
-"""The server's side of HTTP/1.1, with bounds that uvicorn leaves out.
+"""The server's side of HTTP/1.1, with bounds that uvicorn leaves out, and answers in one piece.
 
 The parser (llhttp by way of httptools) takes heads of any size and waits for ever for the rest of a request. Here a
 head has a bound in bytes and in headers (431), and a request has to arrive in time (408). What is malformed is
 answered by 400 and the end of the connection, which is the parser's and uvicorn's own doing.
+
+uvicorn writes the head of an answer as soon as it has it, so each answer would take two system calls and two packets.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 LARGEST_HEAD = 64 * 1024
@@ -37,6 +39,45 @@ class HeadTooLargeError(Exception):
     """A head is over the bounds; raised where the parser calls back, which gives it on as an error of its own."""
 
 
+class Writing:
+    """The transport of one answer, as far as that uses it. The head waits for the first piece of the body.
+
+    ASGI lets it: https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event
+    """
+
+    __slots__ = ("_begun", "_cycle", "_head", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
+        self._begun = False
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Keep the head, which is the first that is written once the answer has started; write all else."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif self._begun or not self._cycle.response_started:
+            self._transport.write(data)
+        else:
+            self._begun, self._head = True, data
+
+    def flush(self) -> None:
+        """Write the head of an answer that has no body."""
+        if self._head:
+            self.write(b"")
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection ends."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """End the connection when all is written."""
+        self.flush()
+        self._transport.close()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. Costs no timer for requests that arrive in one piece."""
 
@@ -47,6 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arriving = False
         self._too_large = False
         self._timer: asyncio.TimerHandle | None = None
+        self._writing: Writing | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for the first request."""
@@ -92,6 +134,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stop_waiting()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """See that all of an answer is written; the next one may begin."""
+        if self._writing is not None:
+            self._writing.flush()
+        super().on_response_complete()
+
     def handle_websocket_upgrade(self) -> None:
         """Stop waiting: from here on the WebSocket minds its own time.
 
@@ -109,6 +157,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Refuse what cannot be parsed, or is too large to be, and close."""
         self._arriving = False
         self._refuse(431 if self._too_large else 400, msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._writing = Writing(cycle)
+        cycle.transport = cast("asyncio.Transport", self._writing)
+        super()._start_asgi_task(cycle, app)
 
     def _is_answered(self) -> bool:
         """Tell whether what came belongs to no request: empty lines, which may come before one and are ignored."""

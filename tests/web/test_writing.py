@@ -1,0 +1,212 @@
+"""An answer leaves in one piece: its head goes together with the first piece of its body."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from gateway.web.wire import BoundedProtocol
+
+GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Recorded(asyncio.Transport):
+    """A connection that keeps what is given to the system, by call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep one piece."""
+        self.calls.append(bytes(data))
+
+    def writelines(self, pieces: Any) -> None:
+        """Keep what is written at once."""
+        self.calls.append(b"".join(pieces))
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection was ended."""
+        return self.closed
+
+    def close(self) -> None:
+        """End the connection."""
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        """Read on all the same."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+
+async def plain(request: Request) -> Response:
+    """Answer with the path and the body."""
+    return PlainTextResponse(request.url.path.encode() + await request.body())
+
+
+async def pieces(request: Request) -> Response:  # noqa: ARG001 - asked for nothing
+    """Answer piece by piece, the second when the test lets it."""
+    return StreamingResponse(_pieces(), media_type="text/plain")
+
+
+async def _pieces() -> AsyncIterator[bytes]:
+    yield b"one"
+    await GO_ON.wait()
+    yield b"two"
+
+
+async def nothing(request: Request) -> Response:  # noqa: ARG001 - asked for nothing
+    """Answer without a body."""
+    return Response(status_code=204)
+
+
+class Broken(Response):
+    """An answer that breaks after its head."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 - as ASGI has it
+        """Send the head alone."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        raise RuntimeError("broken")
+
+
+async def broken(request: Request) -> Response:  # noqa: ARG001 - asked for nothing
+    """Break."""
+    return Broken(b"never")
+
+
+GO_ON = asyncio.Event()
+APP = Starlette(
+    routes=[
+        Route("/plain", plain, methods=["GET", "HEAD", "POST"]),
+        Route("/pieces", pieces),
+        Route("/nothing", nothing),
+        Route("/broken", broken),
+    ]
+)
+
+
+@pytest.fixture
+async def connection() -> tuple[BoundedProtocol, Recorded]:
+    """Make the server's side of one connection."""
+    GO_ON.clear()
+    config = Config(APP, http=BoundedProtocol, log_config=None, ws="none")
+    config.load()
+    return BoundedProtocol(config, ServerState(), {}), Recorded()
+
+
+Connection = tuple[BoundedProtocol, Recorded]
+
+
+async def asked(connection: Connection, *requests: bytes) -> Sequence[bytes]:
+    """Send requests in one packet; give what was written, by call, once nothing more happens."""
+    protocol, transport = connection
+    protocol.connection_made(transport)
+    protocol.data_received(b"".join(requests))
+    await settled()
+    return transport.calls
+
+
+async def settled() -> None:
+    """Let all that can go on do so."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_is_written_at_once(connection: Connection) -> None:
+    """A system call and a packet less for each answer."""
+    # when
+    calls = await asked(connection, GET % b"plain")
+
+    # then
+    assert len(calls) == 1
+    assert calls[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert calls[0].endswith(b"\r\n\r\n/plain")
+
+
+@pytest.mark.parametrize("request_line", [b"HEAD /plain", b"GET /nothing"])
+async def test_an_answer_without_a_body_does_not_wait_for_one(
+    connection: Connection, request_line: bytes
+) -> None:
+    """The head is all there is."""
+    # when
+    calls = await asked(connection, request_line + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    # then
+    assert len(calls) == 1
+    assert calls[0].endswith(b"\r\n\r\n")
+
+
+async def test_pieces_go_out_as_they_come(connection: Connection) -> None:
+    """Only the head waits: an event stream shows each event when it happens."""
+    # given
+    calls = await asked(connection, GET % b"pieces")
+    before = list(calls)
+
+    # when
+    GO_ON.set()
+    await settled()
+
+    # then
+    assert len(before) == 1
+    assert before[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert before[0].endswith(b"\r\n\r\n3\r\none\r\n")
+    assert b"".join(calls[1:]) == b"3\r\ntwo\r\n0\r\n\r\n"
+
+
+async def test_requests_in_one_packet_are_answered_one_after_the_other(connection: Connection) -> None:
+    """Each answer is whole, in the order of the requests."""
+    # when
+    calls = await asked(connection, GET % b"plain", GET % b"nothing", GET % b"plain")
+
+    # then
+    assert [call.split(b"\r\n")[0] for call in calls] == [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 204 No Content",
+        b"HTTP/1.1 200 OK",
+    ]
+
+
+async def test_who_waits_to_be_told_to_go_on_is_told_at_once(connection: Connection) -> None:
+    """`100 Continue` is no head of an answer: the client sends its body only when it has it."""
+    # given
+    head = b"POST /plain HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    before = list(await asked(connection, head))
+
+    # when
+    connection[0].data_received(b"abc")
+    await settled()
+
+    # then
+    assert before == [CONTINUE]
+    assert len(connection[1].calls) == 2
+    assert connection[1].calls[1].endswith(b"\r\n\r\n/plainabc")
+
+
+async def test_an_answer_that_breaks_off_shows_its_head_and_ends(connection: Connection) -> None:
+    """The client sees that there is less than was announced."""
+    # when
+    calls = await asked(connection, GET % b"broken")
+
+    # then
+    assert b"".join(calls).endswith(b"content-length: 5\r\n\r\n")
+    assert connection[1].closed
+
+
+async def test_a_connection_that_closes_has_got_its_answer(connection: Connection) -> None:
+    """The end of the connection comes after what was to be said on it."""
+    # when
+    calls = await asked(connection, b"HEAD /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+    # then
+    assert calls[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert connection[1].closed
