@@ -53,8 +53,7 @@ class Outcome:
 Do = Callable[[], Awaitable[Sequence[Outcome]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class Writer(msgspec.Struct, frozen=True, kw_only=True):
     """Writes of one request. ``principal`` and ``tenant`` are whose they are.
 
     ``drop`` is called before and after each write: what is remembered of the tenant's answers may be wrong by then.

@@ -75,7 +75,8 @@ class SharedReads(Generic[T]):
         landing = None
         try:
             value = await start(own)
-            landing = Landing(value, None)
+            if own.waiting:
+                landing = Landing(value, None)
         except Exception as exc:
             landing = Landing(None, exc)
             raise

@@ -325,7 +325,10 @@ def _capability(adapter: Adapter, operation: Operation) -> Capability:
 async def each(keys: Sequence[K], one: Callable[[K], Awaitable[R]]) -> list[R | GatewayError]:
     """Ask for each distinct key at once, as far as the client's concurrency allows, with failures as values."""
     if len(keys) == 1:  # alone it needs no task
-        return [await _value(one(keys[0]))]
+        try:
+            return [await one(keys[0])]
+        except GatewayError as exc:
+            return [exc]
     distinct = list(dict.fromkeys(keys))
     outcomes = await asyncio.gather(*(_value(one(key)) for key in distinct))
     by_key = dict(zip(distinct, outcomes, strict=True))

@@ -11,7 +11,7 @@ class IndexedHeaders(Headers):
     """Headers that are decoded once and found at once; of several with one name the first counts, as ever."""
 
     def __init__(self, scope: Scope) -> None:
-        super().__init__(scope=scope)
+        super().__init__(raw=scope["headers"])
         self._first: dict[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])
         }

@@ -46,8 +46,7 @@ class Call:
     variables: Sequence[tuple[str, str]] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Information:
+class Information(NamedTuple):
     """What resolvers are given of the execution; they use no more of graphql-core's than this."""
 
     context: RequestContext
@@ -118,13 +117,14 @@ class Run:
         """Wait for everything that is still to be loaded, each as soon as it is known to be needed.
 
         What turns out to be there already costs no task: a resolver is started here, and only the first that has to
-        wait makes the ones behind it tasks. They start within the same turn of the loop, before any loader sends
-        its batch.
+        wait makes the ones behind it tasks; the last of all needs none. They start within the same turn of the loop,
+        before any loader sends its batch.
         """
         waiting = deque(self._taken())
         try:
             while waiting:
-                started = self._start(*waiting.popleft())
+                first = waiting.popleft()
+                started = self._start(*first) if waiting else first
                 if started is not None and waiting:
                     await self._together(started, [waiting.popleft() for _ in range(len(waiting))])
                 elif started is not None:
