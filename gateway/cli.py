@@ -152,7 +152,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     end_on_signals()
     from gateway.asgi import create_app  # noqa: PLC0415
+    from gateway.domain.errors import StorageUnavailable  # noqa: PLC0415
     from gateway.exposure import why_not_served  # noqa: PLC0415
+    from gateway.housekeeping import check_journal  # noqa: PLC0415
     from gateway.serving import CannotListenError, listen, make_server, serve  # noqa: PLC0415
     from gateway.settings import ENVIRONMENT, SettingsError, load_settings  # noqa: PLC0415
     from gateway.web.persisted import ManifestError  # noqa: PLC0415
@@ -166,10 +168,13 @@ def _serve(arguments: argparse.Namespace) -> int:
             return _mistake(refusal)
         if weak := _weak_store(settings):
             return _mistake(weak)
+        check_journal(settings)
         app = create_app(settings)
         listener = listen(settings.host, settings.port)
     except (SettingsError, ManifestError, CannotListenError) as exc:
         return _mistake(exc)
+    except StorageUnavailable as exc:
+        return _mistake(f"`journal` cannot be used: {exc.message}")
     names = ", ".join(source.name for source in settings.sources)
     note_signals()
     print(f"serving {names} at {settings.origin}/graphql; Ctrl-C stops", flush=True)

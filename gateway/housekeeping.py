@@ -1,4 +1,4 @@
-"""What is done beside the running gateway: to sweep once, and to have the object store examined."""
+"""What is done beside the running gateway: to sweep once, and to have the journal and the object store examined."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,6 +19,17 @@ async def sweep_once(settings: Settings, *, dry_run: bool) -> Report:
     """Sweep, or count what a sweep would do. It may run beside gateways; raises StorageUnavailable."""
     async with _uploads(settings) as service:
         return await Sweeper(service).sweep(dry_run=dry_run)
+
+
+def check_journal(settings: Settings) -> None:
+    """Open the journal, if there is one, and close it again; raises StorageUnavailable. It blocks."""
+    if settings.journal is not None:
+        asyncio.run(_opened(settings.journal.reveal()))
+
+
+async def _opened(url: str) -> None:
+    journal = await Journal.open(url, utc_now)
+    await journal.aclose()
 
 
 def store_warnings(settings: Settings) -> list[str]:

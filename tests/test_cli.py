@@ -161,6 +161,25 @@ def test_serve_tells_a_taken_port(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "journal", ["postgresql://nobody@127.0.0.1:9/journal", "sqlite:////proc/nowhere/journal.db"]
+)
+def test_serve_does_not_start_over_a_journal_that_is_not_there(tmp_path: Path, journal: str) -> None:
+    """One line that says what is wrong, before anything listens; an operator reads no traceback."""
+    # given
+    path = Path(settings(tmp_path, NOBODY))
+    path.write_text(path.read_text().replace(f"sqlite:///{tmp_path}/journal.db", journal))
+
+    # when
+    done = run("serve", "--config", str(path), "--port", str(free_port()))
+
+    # then
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("attachment-gateway: `journal` cannot be used: The journal")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_answers_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     """The flag beats the file, queries are answered by real sources, and a signal ends it as a success."""

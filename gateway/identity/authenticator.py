@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.domain.errors import Unauthenticated
 from gateway.identity.api_keys import ApiKeys, is_api_key
 from gateway.identity.configuration import ApiKeySettings, IssuerSettings
+from gateway.identity.discovery import DiscoveredKeys
 from gateway.identity.jwks import FetchedKeys, KeySet, read_file
 from gateway.identity.principals import Principal
 from gateway.identity.tokens import LARGEST, BadTokenError, parse, verify
@@ -152,7 +153,7 @@ class Authenticator:
             path = Path(settings.jwks_file)
             keys = KeySet(settings.issuer, lambda: read_file(path))
         else:
-            fetched = FetchedKeys(settings.jwks_url)
+            fetched = FetchedKeys(settings.jwks_url) if settings.jwks_url else DiscoveredKeys(settings.issuer)
             self._closing.push_async_callback(fetched.aclose)
             keys = KeySet(settings.issuer, fetched.fetch)
         self._closing.push_async_callback(keys.aclose)

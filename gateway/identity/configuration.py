@@ -3,13 +3,12 @@
 import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.domain.limits import Limits
 from gateway.domain.secret import Secret
+from gateway.identity.addresses import is_safe
 from gateway.identity.principals import ALL_SCOPES
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -23,8 +22,9 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One ``[[issuers]]``: whose tokens are taken, and where its public keys are.
 
     ``issuer`` and ``audience`` are compared to the letter with `iss` and `aud`. The keys are a JWKS (RFC 7517) at
-    ``jwks_url``, which is https unless it is on this machine, or in ``jwks_file``. ``scopes_claim`` names the claim
-    that holds the scopes, as text with blanks between or as a list. The tenant is the value of ``tenant_claim``, or
+    ``jwks_url``, or in ``jwks_file``; with neither they are where the issuer's metadata say (OpenID Connect
+    Discovery). Addresses are https unless they are on this machine. ``scopes_claim`` names the claim that holds the
+    scopes, as text with blanks between or as a list. The tenant is the value of ``tenant_claim``, or
     ``tenant`` for all tokens of the issuer, or the only one that there is.
     """
 
@@ -41,10 +41,14 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """Refuse, by ValueError, what could not work or would not be safe."""
         if not (0 < len(self.issuer) <= LONGEST_TEXT and 0 < len(self.audience) <= LONGEST_TEXT):
             raise ValueError("`issuer` and `audience` must not be empty")
-        if bool(self.jwks_url) == bool(self.jwks_file):
-            raise ValueError("give either `jwks_url` or `jwks_file`")
-        if self.jwks_url and not _is_safe(self.jwks_url):
+        if self.jwks_url and self.jwks_file:
+            raise ValueError("give `jwks_url` or `jwks_file`, not both")
+        if self.jwks_url and not is_safe(self.jwks_url):
             raise ValueError("`jwks_url` must begin with https:// unless it leads to this machine")
+        if not self.jwks_url and not self.jwks_file and not _has_metadata(self.issuer):
+            raise ValueError(
+                "give `jwks_url` or `jwks_file`, or an `issuer` that is an address beginning with https://"
+            )
         if not self.algorithms or not set(self.algorithms) <= set(ALGORITHMS):
             raise ValueError(f"`algorithms` must be some of {', '.join(ALGORITHMS)}")
         if self.tenant and self.tenant_claim:
@@ -127,20 +131,6 @@ def _check_once(what: str, names: Sequence[str]) -> None:
         raise ValueError(f"`{what}` holds {twice!r} twice")
 
 
-def _is_safe(url: str) -> bool:
-    """Tell whether nobody on the way can change what comes from an address."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if not host or parts.username is not None:
-            return False
-        return parts.scheme == "https" or (parts.scheme == "http" and _is_here(host))
-    except ValueError:
-        return False
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _has_metadata(issuer: str) -> bool:
+    """Tell whether the metadata of an issuer have an address, which a query or fragment would hide."""
+    return is_safe(issuer) and not {"?", "#"} & set(issuer)

@@ -156,7 +156,7 @@ def _is_strong(key: object) -> bool:
 
 
 class FetchedKeys:
-    """Gets a JWKS over a connection of its own, which takes no redirects; one request for each call."""
+    """Gets a JWKS from an address: one request for each call, on a connection of its own, and no redirects."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -164,11 +164,14 @@ class FetchedKeys:
         self._exchange = Exchange("issuer", limits)
 
     async def fetch(self) -> bytes:
-        """Get the set; raises a GatewayError where no answer came, and ValueError for another status than 200."""
-        request = Request("GET", self._url, {"Accept": "application/json"})
-        response = await self._exchange.send(request, PATIENCE)
+        """Get the set; raises what ``get`` raises."""
+        return await self.get(self._url)
+
+    async def get(self, url: str) -> bytes:
+        """Get JSON; raises a GatewayError where no answer came, and ValueError for another status than 200."""
+        response = await self._exchange.send(Request("GET", url, {"Accept": "application/json"}), PATIENCE)
         if response.status != OK:
-            raise ValueError("no key set")
+            raise ValueError("another status than 200")
         return response.body
 
     async def aclose(self) -> None:

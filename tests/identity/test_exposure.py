@@ -173,7 +173,22 @@ def test_no_secret_is_an_argument() -> None:
 
 ISSUED = f'[[issuers]]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\n'
 MISTAKES: Mapping[str, tuple[str, str]] = {
-    "keys from somewhere": (ISSUED + SOURCE, "give either `jwks_url` or `jwks_file`"),
+    "keys from two places": (
+        ISSUED + 'jwks_url = "https://login.example.org/keys"\njwks_file = "k"\n' + SOURCE,
+        "give `jwks_url` or `jwks_file`, not both",
+    ),
+    "keys from somewhere": (
+        f'[[issuers]]\nissuer = "town"\naudience = "{AUDIENCE}"\n' + SOURCE,
+        "or an `issuer` that is an address beginning with https://",
+    ),
+    "metadata that anybody changes": (
+        f'[[issuers]]\nissuer = "http://login.example.org"\naudience = "{AUDIENCE}"\n' + SOURCE,
+        "or an `issuer` that is an address beginning with https://",
+    ),
+    "metadata behind a query": (
+        f'[[issuers]]\nissuer = "https://login.example.org/?a=b"\naudience = "{AUDIENCE}"\n' + SOURCE,
+        "or an `issuer` that is an address beginning with https://",
+    ),
     "keys that anybody changes": (
         ISSUED + 'jwks_url = "http://login.example.org/keys"\n' + SOURCE,
         "`jwks_url` must begin with https://",
