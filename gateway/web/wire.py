@@ -45,12 +45,12 @@ class Writing:
     ASGI lets it: https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event
     """
 
-    __slots__ = ("_begun", "_cycle", "_head", "_transport")
+    __slots__ = ("_cycle", "_head", "_transport")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+        self._cycle: RequestResponseCycle | None = cycle
+        """None once the answer has begun: the two hold each other, and would be left to the garbage collector."""
         self._transport = cycle.transport
-        self._begun = False
         self._head = b""
 
     def write(self, data: bytes) -> None:
@@ -58,10 +58,10 @@ class Writing:
         if self._head:
             head, self._head = self._head, b""
             self._transport.writelines((head, data))
-        elif self._begun or not self._cycle.response_started:
-            self._transport.write(data)
+        elif self._cycle is not None and self._cycle.response_started:
+            self._cycle, self._head = None, data
         else:
-            self._begun, self._head = True, data
+            self._transport.write(data)
 
     def flush(self) -> None:
         """Write the head of an answer that has no body."""

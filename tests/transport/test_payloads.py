@@ -1,7 +1,7 @@
 """Tests of what becomes of the bodies that sources send."""
 
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -194,6 +194,29 @@ def test_times_are_aware_and_in_utc(text: str | None, moment: datetime | None) -
     # then
     assert found == moment
     assert found is None or found.tzinfo is UTC
+
+
+@pytest.mark.parametrize("name", ["Europe/Paris", "America/Havana", "America/Sao_Paulo", "Australia/Lord_Howe"])
+def test_local_times_are_right_on_every_day(name: str) -> None:
+    """On those too whose offset changes, at night or at midnight, by an hour or by half of one."""
+    # given each half hour of a year in which all of them had summer time
+    zone = ZoneInfo(name)
+    moments = [datetime(2018, 1, 1) + timedelta(minutes=30 * number) for number in range(365 * 48)]  # noqa: DTZ001
+
+    # when
+    found = [parse_time(str(moment), "source", zone) for moment in moments]
+
+    # then
+    assert found == [moment.replace(tzinfo=zone).astimezone(UTC) for moment in moments]
+
+
+def test_the_last_day_there_is_can_be_read() -> None:
+    """Some sources write it for "never"."""
+    # when
+    found = parse_time("9999-12-31 23:59:59", "source", ZoneInfo("Europe/Paris"))
+
+    # then
+    assert found == datetime(9999, 12, 31, 22, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["pssst", "14/03/2025", "2025-13-01", "0001-01-01T00:00:00+05:00"])
