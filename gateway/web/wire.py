@@ -40,17 +40,19 @@ class HeadTooLargeError(Exception):
 
 
 class Writing:
-    """The transport of one answer, as far as that uses it. The head waits for the first piece of the body.
+    """The transport of one answer, as far as that uses it.
 
-    ASGI lets it: https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event
+    The head waits for the first piece of the body, as ASGI lets it, but no longer than a turn of the loop.
+    https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event
     """
 
-    __slots__ = ("_cycle", "_head", "_transport")
+    __slots__ = ("_cycle", "_head", "_loop", "_transport")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
         self._cycle: RequestResponseCycle | None = cycle
         """None once the answer has begun: the two hold each other, and would be left to the garbage collector."""
         self._transport = cycle.transport
+        self._loop = loop
         self._head = b""
 
     def write(self, data: bytes) -> None:
@@ -60,11 +62,12 @@ class Writing:
             self._transport.writelines((head, data))
         elif self._cycle is not None and self._cycle.response_started:
             self._cycle, self._head = None, data
+            self._loop.call_soon(self.flush)
         else:
             self._transport.write(data)
 
     def flush(self) -> None:
-        """Write the head of an answer that has no body."""
+        """Write the head, if it still waits: there is no body, or it takes its time."""
         if self._head:
             self.write(b"")
 
@@ -159,7 +162,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(431 if self._too_large else 400, msg)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._writing = Writing(cycle)
+        self._writing = Writing(cycle, self.loop)
         cycle.transport = cast("asyncio.Transport", self._writing)
         super()._start_asgi_task(cycle, app)
 

@@ -54,14 +54,24 @@ async def plain(request: Request) -> Response:
     return PlainTextResponse(request.url.path.encode() + await request.body())
 
 
-async def pieces(request: Request) -> Response:  # noqa: ARG001 - asked for nothing
+async def pieces(request: Request) -> Response:
     """Answer piece by piece, the second when the test lets it."""
-    return StreamingResponse(_pieces(), media_type="text/plain")
+    return StreamingResponse(_pieces(request.app.state.go_on), media_type="text/plain")
 
 
-async def _pieces() -> AsyncIterator[bytes]:
+async def late(request: Request) -> Response:
+    """Answer when the test lets it."""
+    return StreamingResponse(_late(request.app.state.go_on), media_type="text/event-stream")
+
+
+async def _late(go_on: asyncio.Event) -> AsyncIterator[bytes]:
+    await go_on.wait()
+    yield b"late"
+
+
+async def _pieces(go_on: asyncio.Event) -> AsyncIterator[bytes]:
     yield b"one"
-    await GO_ON.wait()
+    await go_on.wait()
     yield b"two"
 
 
@@ -84,11 +94,11 @@ async def broken(request: Request) -> Response:  # noqa: ARG001 - asked for noth
     return Broken(b"never")
 
 
-GO_ON = asyncio.Event()
 APP = Starlette(
     routes=[
         Route("/plain", plain, methods=["GET", "HEAD", "POST"]),
         Route("/pieces", pieces),
+        Route("/late", late),
         Route("/nothing", nothing),
         Route("/broken", broken),
     ]
@@ -98,7 +108,7 @@ APP = Starlette(
 @pytest.fixture
 async def connection() -> tuple[BoundedProtocol, Recorded]:
     """Make the server's side of one connection."""
-    GO_ON.clear()
+    APP.state.go_on = asyncio.Event()
     config = Config(APP, http=BoundedProtocol, log_config=None, ws="none")
     config.load()
     return BoundedProtocol(config, ServerState(), {}), Recorded()
@@ -153,7 +163,7 @@ async def test_pieces_go_out_as_they_come(connection: Connection) -> None:
     before = list(calls)
 
     # when
-    GO_ON.set()
+    APP.state.go_on.set()
     await settled()
 
     # then
@@ -161,6 +171,23 @@ async def test_pieces_go_out_as_they_come(connection: Connection) -> None:
     assert before[0].startswith(b"HTTP/1.1 200 OK\r\n")
     assert before[0].endswith(b"\r\n\r\n3\r\none\r\n")
     assert b"".join(calls[1:]) == b"3\r\ntwo\r\n0\r\n\r\n"
+
+
+async def test_a_head_does_not_wait_for_a_body_that_takes_its_time(connection: Connection) -> None:
+    """Whoever opens an event stream knows at once that it stands, and a proxy that the gateway lives."""
+    # given
+    calls = await asked(connection, GET % b"late")
+    before = list(calls)
+
+    # when
+    APP.state.go_on.set()
+    await settled()
+
+    # then
+    assert len(before) == 1
+    assert before[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert before[0].endswith(b"\r\n\r\n")
+    assert b"".join(calls[1:]) == b"4\r\nlate\r\n0\r\n\r\n"
 
 
 async def test_requests_in_one_packet_are_answered_one_after_the_other(connection: Connection) -> None:
