@@ -13,7 +13,7 @@ from gateway.web.assets import STATIC
 from gateway.web.content import ContentEndpoint
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.health import Health
-from gateway.web.live import ByAccept, Shortcut
+from gateway.web.live import Shortcut
 
 GRAPHQL = "/graphql"
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -49,7 +49,7 @@ def make_app(
 
     routes = [
         Route("/", home),
-        Route(GRAPHQL, ByAccept(graphql, live)),
+        Route(GRAPHQL, live),  # event streams: the shortcut has taken all else
         WebSocketRoute(GRAPHQL, live),
         Route("/content/{token}", content.serve, methods=["GET", "HEAD"]),
         Route("/schema.graphql", schema),

@@ -189,20 +189,8 @@ class LiveEndpoint(GraphQL[RequestContext, None]):
         return msgspec.json.encode(data).decode()
 
 
-class ByAccept:
-    """Gives requests for event streams to one application and all others to another."""
-
-    def __init__(self, plain: ASGIApp, events: ASGIApp) -> None:
-        self._plain = plain
-        self._events = events
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await (self._events if _wants_stream(scope) else self._plain)(scope, receive, send)
-
-
 class Shortcut:
-    """Takes plain requests for one path past the list of routes; all others go the usual way."""
+    """Takes plain requests for one path past the list of routes; all others, and those for event streams, go on."""
 
     def __init__(self, app: ASGIApp, path: str, direct: ASGIApp) -> None:
         self._app = app
