@@ -1,6 +1,7 @@
 """Whether settings may be served: nobody from outside gets in who does not say who he is."""
 
-from gateway.settings import Settings, is_loopback
+from gateway.identity.addresses import is_loopback
+from gateway.settings import Settings
 
 LOG_IN = "configure [[issuers]] or [[api_keys]]"
 

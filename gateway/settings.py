@@ -5,7 +5,6 @@ shows the text of a secret.
 """
 
 import difflib
-import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -148,14 +147,6 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         given.setdefault("journal", _journal(path))
     settings: Settings = table.make(Settings, sources=sources, **_tables(document), **_lists(document), **given)
     return settings
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only programs of this machine reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 # Reading

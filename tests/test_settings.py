@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.secret import Secret
 from gateway.identifiers import DEVELOPMENT_KEYS
-from gateway.settings import Settings, SettingsError, is_loopback, load_settings
+from gateway.identity.addresses import is_loopback
+from gateway.settings import Settings, SettingsError, load_settings
 from gateway.toml_lines import find_lines
 from gateway.upstreams.decisiv import DecisivSettings
 from gateway.upstreams.espocrm import EspoCrmSettings

@@ -1,4 +1,4 @@
-"""Which addresses keys may come from."""
+"""Which addresses nobody else can come between: those of keys, and those that may be served without a login."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -11,12 +11,13 @@ def is_safe(url: str) -> bool:
         host = parts.hostname or ""
         if not host or parts.username is not None:
             return False
-        return parts.scheme == "https" or (parts.scheme == "http" and _is_here(host))
+        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     except ValueError:
         return False
 
 
-def _is_here(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether only programs of this machine reach a host."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -122,11 +122,9 @@ def _with_more(send: Send, more: Pairs) -> Send:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())
             said = [name for name, _ in headers]
-            if NAMES.isdisjoint(said):
-                message["headers"] = [*headers, *more]
-            else:
-                lacking = [pair for pair in more if pair[0] == b"vary" or pair[0] not in said]
-                message["headers"] = [*headers, *lacking]
+            is_plain = NAMES.isdisjoint(said)  # as most are: they say nothing of what is added
+            lacking = more if is_plain else [pair for pair in more if pair[0] == b"vary" or pair[0] not in said]
+            message["headers"] = [*headers, *lacking]
         return send(message)
 
     return sent

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from graphql import GraphQLError
@@ -12,10 +12,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from gateway.web.codings import WORTHWHILE, compress, preferred_coding
+from gateway.web.edge import Pairs
 from gateway.web.negotiation import RESPONSE_JSON
 from resolvers.errors import present
-
-Pairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 LONG = 64 * 1024
 """Bytes from which compressing takes so long that it is done beside the loop."""

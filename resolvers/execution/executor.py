@@ -59,13 +59,6 @@ class Answer(NamedTuple):
     cost: Cost | None = None
 
 
-class Estimated(NamedTuple):
-    """What an operation may cost, None where finding out takes too long, and why it is refused, if it is."""
-
-    cost: Cost | None
-    refusal: str | None
-
-
 class Checked(NamedTuple):
     """An operation that may be executed: its document, its node, its variables, and what it may cost."""
 
@@ -86,7 +79,7 @@ class Executor:
         self._converters = Converters(schema.config, schema.schema_converter.scalar_registry)
         self._documents: Remembered[str, Document] = Remembered(MOST_DOCUMENTS)
         self._plans: Remembered[PlanKey, Project | None] = Remembered(MOST_PLANS)
-        self._costs: Remembered[CostKey, Estimated] = Remembered(MOST_COSTS)
+        self._costs: Remembered[CostKey, Cost | Answer] = Remembered(MOST_COSTS)
 
     @property
     def limits(self) -> Limits:
@@ -163,25 +156,25 @@ class Executor:
         given = values.coerced
         conditions = document.chosen(given)
         sizes = tuple([size_of(given.get(name)) for name in document.sizes]) if document.sizes else ()
-        cost, too_much = self._costs.get(
+        found = self._costs.get(
             (document, operation_name, conditions, sizes),
             lambda: self._estimated(document, operation, values),
             document.size,
         )
-        if cost is None or too_much is not None:
-            return Answer(None, [refusal(too_much or TOO_DEEP, operation)], executed=False, cost=cost)
-        return Checked(document, operation, values, cost)
+        return found if isinstance(found, Answer) else Checked(document, operation, values, found)
 
     def _estimated(
         self, document: Document, operation: OperationDefinitionNode, values: VariableValues
-    ) -> Estimated:
+    ) -> Cost | Answer:
+        """Tell what an operation may cost, or refuse it."""
         try:
             cost = Estimate(self._schema, document.fragments, operation, values).cost()
         except TooComplex as exc:
-            return Estimated(None, exc.message)
+            return Answer(None, [refusal(exc.message, operation)], executed=False)
         except RecursionError:
-            return Estimated(None, TOO_DEEP)
-        return Estimated(cost, over(cost, self._rules.limits))
+            return Answer(None, [refusal(TOO_DEEP, operation)], executed=False)
+        excess = over(cost, self._rules.limits)
+        return cost if excess is None else Answer(None, [refusal(excess, operation)], executed=False, cost=cost)
 
     def faults(self, text: str) -> list[GraphQLError]:
         """Say why a document can never be executed, whatever its variables. No upstream request."""

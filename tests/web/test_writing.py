@@ -55,24 +55,16 @@ async def plain(request: Request) -> Response:
 
 
 async def pieces(request: Request) -> Response:
-    """Answer piece by piece, the second when the test lets it."""
-    return StreamingResponse(_pieces(request.app.state.go_on), media_type="text/plain")
+    """Answer piece by piece: those that the path names, and the last when the test lets it."""
+    begin = [piece.encode() for piece in request.path_params["begin"].split("/") if piece]
+    return StreamingResponse(_pieces(begin, request.app.state.go_on), media_type="text/plain")
 
 
-async def late(request: Request) -> Response:
-    """Answer when the test lets it."""
-    return StreamingResponse(_late(request.app.state.go_on), media_type="text/event-stream")
-
-
-async def _late(go_on: asyncio.Event) -> AsyncIterator[bytes]:
+async def _pieces(begin: Sequence[bytes], go_on: asyncio.Event) -> AsyncIterator[bytes]:
+    for piece in begin:
+        yield piece
     await go_on.wait()
-    yield b"late"
-
-
-async def _pieces(go_on: asyncio.Event) -> AsyncIterator[bytes]:
-    yield b"one"
-    await go_on.wait()
-    yield b"two"
+    yield b"last"
 
 
 async def nothing(request: Request) -> Response:  # noqa: ARG001 - asked for nothing
@@ -97,8 +89,7 @@ async def broken(request: Request) -> Response:  # noqa: ARG001 - asked for noth
 APP = Starlette(
     routes=[
         Route("/plain", plain, methods=["GET", "HEAD", "POST"]),
-        Route("/pieces", pieces),
-        Route("/late", late),
+        Route("/pieces/{begin:path}", pieces),
         Route("/nothing", nothing),
         Route("/broken", broken),
     ]
@@ -156,10 +147,13 @@ async def test_an_answer_without_a_body_does_not_wait_for_one(
     assert calls[0].endswith(b"\r\n\r\n")
 
 
-async def test_pieces_go_out_as_they_come(connection: Connection) -> None:
-    """Only the head waits: an event stream shows each event when it happens."""
+@pytest.mark.parametrize(
+    ("path", "begun"), [(b"pieces/one", b"3\r\none\r\n"), (b"pieces/", b"")], ids=["a piece", "none yet"]
+)
+async def test_pieces_go_out_as_they_come(connection: Connection, path: bytes, begun: bytes) -> None:
+    """An event stream shows each event when it happens, and its head at once where the first takes its time."""
     # given
-    calls = await asked(connection, GET % b"pieces")
+    calls = await asked(connection, GET % path)
     before = list(calls)
 
     # when
@@ -169,25 +163,8 @@ async def test_pieces_go_out_as_they_come(connection: Connection) -> None:
     # then
     assert len(before) == 1
     assert before[0].startswith(b"HTTP/1.1 200 OK\r\n")
-    assert before[0].endswith(b"\r\n\r\n3\r\none\r\n")
-    assert b"".join(calls[1:]) == b"3\r\ntwo\r\n0\r\n\r\n"
-
-
-async def test_a_head_does_not_wait_for_a_body_that_takes_its_time(connection: Connection) -> None:
-    """Whoever opens an event stream knows at once that it stands, and a proxy that the gateway lives."""
-    # given
-    calls = await asked(connection, GET % b"late")
-    before = list(calls)
-
-    # when
-    APP.state.go_on.set()
-    await settled()
-
-    # then
-    assert len(before) == 1
-    assert before[0].startswith(b"HTTP/1.1 200 OK\r\n")
-    assert before[0].endswith(b"\r\n\r\n")
-    assert b"".join(calls[1:]) == b"4\r\nlate\r\n0\r\n\r\n"
+    assert before[0].endswith(b"\r\n\r\n" + begun)
+    assert b"".join(calls[1:]) == b"4\r\nlast\r\n0\r\n\r\n"
 
 
 async def test_requests_in_one_packet_are_answered_one_after_the_other(connection: Connection) -> None:
