@@ -1,9 +1,9 @@
 """Connections by Relay's rules: pages of ordered lists with cursors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
+import msgspec
 import strawberry
 from strawberry import UNSET
 
@@ -31,8 +31,7 @@ class PageInfo:
     has_previous_page: bool = strawberry.field(description="Whether there is an item before this page.")
 
 
-@dataclass(frozen=True, slots=True)
-class Edge(Generic[T]):
+class Edge(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """One item of a page; what the edge types of the schema show."""
 
     node: T
@@ -45,8 +44,7 @@ class Edge(Generic[T]):
         return self.page.cursor(self.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(msgspec.Struct, frozen=True):
     """Where a page begins and ends; what `PageInfo` shows."""
 
     page: Page[Any]
@@ -72,8 +70,7 @@ class Ends:
         return self.page.has_previous
 
 
-@dataclass(frozen=True, slots=True)
-class Connection(Generic[T]):
+class Connection(msgspec.Struct, Generic[T], frozen=True):
     """One page; what the connection types of the schema show."""
 
     edges: Sequence[Edge[T]]

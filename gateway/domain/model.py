@@ -171,8 +171,7 @@ StoredFile = Attachment | File
 Entry = Attachment | File | Folder
 
 
-@dataclass(frozen=True, slots=True)
-class AttachmentListing:
+class AttachmentListing(msgspec.Struct, frozen=True):
     """All attachments of a record, in the order of the source."""
 
     record: Record

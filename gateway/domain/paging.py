@@ -29,8 +29,7 @@ class Sealing(Protocol):
         """Open a text; raises ValueError for one that was not sealed so."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageRequest:
+class PageRequest(msgspec.Struct, frozen=True):
     """What a client asks of a connection: ``first`` with ``after``, or ``last`` with ``before``."""
 
     first: int | None = None
@@ -48,8 +47,7 @@ class PageRequest:
         return self.first or self.last or most
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page; its cursors are made of the sort keys of its items, when they are asked for."""
 
     items: Sequence[T]

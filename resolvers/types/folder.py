@@ -1,7 +1,6 @@
 """Folder and File: the nodes of a library's tree, and the flat list of what is below a folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,8 +94,7 @@ async def _descendants(
 # The flat list of what is below a folder
 
 
-@dataclass(frozen=True, slots=True)
-class WalkedEdge(Edge[Any]):
+class WalkedEdge(Edge[Any], frozen=True):
     """An edge that also says where its node stands."""
 
     depth: int
