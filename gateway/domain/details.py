@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 
-class AttachmentVersion(msgspec.Struct, frozen=True):
+class AttachmentVersion(msgspec.Struct, frozen=True, gc=False):
     """One version of a Maarch attachment."""
 
     native_id: str
     number: int | None
 
 
-class MaarchDetails(msgspec.Struct, frozen=True):
+class MaarchDetails(msgspec.Struct, frozen=True, gc=False):
     """A Maarch or MEM Courrier attachment (`upstreams.md` 1.5); lists lack what is marked so."""
 
     native_id: str
@@ -61,7 +61,7 @@ class ArrhesDetails(msgspec.Struct, frozen=True, gc=False):
     """The native id of the file whose text was recognized into this one."""
 
 
-class Sender(msgspec.Struct, frozen=True):
+class Sender(msgspec.Struct, frozen=True, gc=False):
     """Who put a Decisiv attachment there."""
 
     native_id: str | None
@@ -70,7 +70,7 @@ class Sender(msgspec.Struct, frozen=True):
     url: str | None
 
 
-class DecisivDetails(msgspec.Struct, frozen=True):
+class DecisivDetails(msgspec.Struct, frozen=True, gc=False):
     """A Decisiv attachment (`upstreams.md` 3.3); URLs are cut before their query, which may hold a token."""
 
     native_id: str
@@ -85,7 +85,7 @@ class DecisivDetails(msgspec.Struct, frozen=True):
     updated_at_text: str | None
 
 
-class DirectMailDetails(msgspec.Struct, frozen=True):
+class DirectMailDetails(msgspec.Struct, frozen=True, gc=False):
     """A Direct Mail attachment (`upstreams.md` 4.3)."""
 
     native_id: str
@@ -97,7 +97,7 @@ class DirectMailDetails(msgspec.Struct, frozen=True):
     """When the signed link that came with the object ends."""
 
 
-class EspoCrmDetails(msgspec.Struct, frozen=True):
+class EspoCrmDetails(msgspec.Struct, frozen=True, gc=False):
     """An EspoCRM attachment (`upstreams.md` 5.5)."""
 
     native_id: str

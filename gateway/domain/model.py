@@ -4,12 +4,14 @@ Objects are frozen and complete when they leave an adapter: what GraphQL reads b
 are msgspec structs, because a tree has thousands of them and those are made several times faster than dataclasses;
 where lists are long, adapters give the fields by position, since naming sixteen takes 1 µs and placing them 0.1 µs.
 What links objects to each other (``Folder.branch``, ``File.folder``) takes no part in equality, because it
-depends on what was loaded together.
+depends on what was loaded together. Links down a tree hold what is below; links up only refer to it, so that a tree
+is freed with its last user and not left to the garbage collector, which costs time and the memory of several trees.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from weakref import ReferenceType
 
 import msgspec
 
@@ -63,20 +65,20 @@ class Source:
     capabilities: tuple[Capability, ...]
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What attachments hang on; known by its reference alone, so making one costs nothing."""
 
     ref: Ref
     kind: RecordKind
 
 
-class Library(msgspec.Struct, frozen=True):
+class Library(msgspec.Struct, frozen=True, gc=False):
     """The root of a folder tree; known by its reference alone."""
 
     ref: Ref
 
 
-class Attachment(msgspec.Struct, frozen=True):
+class Attachment(msgspec.Struct, frozen=True, gc=False):
     """A file that hangs on a record.
 
     ``size`` is in bytes, times are aware, and what the source does not tell is None. ``record`` is None where
@@ -95,7 +97,7 @@ class Attachment(msgspec.Struct, frozen=True):
     can_delete: bool
 
 
-class Folder(msgspec.Struct, frozen=True, eq=False):
+class Folder(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A folder of a library.
 
     ``parent_ref`` is what the source says; ``branch`` holds the neighbours, and is None when the folder was
@@ -121,10 +123,11 @@ class Folder(msgspec.Struct, frozen=True, eq=False):
         return hash(self.ref)
 
 
-class File(msgspec.Struct, frozen=True, eq=False):
+class File(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A file in a folder tree.
 
-    ``folder_ref`` is what the source says, None at the root; ``folder`` is that folder where it was loaded too.
+    ``folder_ref`` is what the source says, None at the root; ``kept_in`` refers to that folder where it was loaded
+    too.
     """
 
     ref: Ref
@@ -142,11 +145,16 @@ class File(msgspec.Struct, frozen=True, eq=False):
     details: ArrhesDetails
     can_update: bool = True
     can_delete: bool = True
-    folder: Folder | None = None
+    kept_in: "ReferenceType[Folder] | None" = None
+
+    @property
+    def folder(self) -> Folder | None:
+        """Give the folder that was loaded too, as long as somebody holds its tree."""
+        return None if self.kept_in is None else self.kept_in()
 
     def __eq__(self, other: object) -> bool:
         """Compare what the source says, which does not depend on what was loaded together."""
-        return isinstance(other, File) and _said(self, "folder") == _said(other, "folder")
+        return isinstance(other, File) and _said(self, "kept_in") == _said(other, "kept_in")
 
     def __hash__(self) -> int:
         """Hash by identity of the object at its source."""
@@ -161,10 +169,20 @@ def _said(one: msgspec.Struct, link: str) -> list[object]:
 class Branch:
     """Where a folder stands in its tree: filled while the tree is built, never changed afterwards."""
 
-    parent: Folder | None = None
+    above: ReferenceType[Folder] | None = None
     folders: list[Folder] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     placement: Placement = Placement.IN_PLACE
+
+    @property
+    def parent(self) -> Folder | None:
+        """Give the folder above, None at the root. To ask it when nobody holds the tree is a defect: LookupError."""
+        if self.above is None:
+            return None
+        parent = self.above()
+        if parent is None:
+            raise LookupError("The tree of the folder is gone.")
+        return parent
 
 
 StoredFile = Attachment | File

@@ -1,5 +1,6 @@
 """Builds the folder tree of a library from the flat lists of its source, whatever they hold."""
 
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ ROOM = 512
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One snapshot of a library: every folder has its branch, every file its folder."""
+    """One snapshot of a library: every folder has its branch, every file its folder.
+
+    Who goes up from an entry holds the tree meanwhile; a request does so by its loaders.
+    """
 
     library: Library
     folders: Snapshot[Folder]
@@ -42,7 +46,7 @@ def build_tree(library: Library, folders: Iterable[Folder], files_of: "FilesOf")
     (`upstreams.md` 2.4: the source checks neither). Lists are sorted by name, because the source's order is the
     accident of its storage (2.6, 13).
 
-    ``files_of`` makes the files once the folders are there, so that each holds its folder from the start.
+    ``files_of`` makes the files once the folders are there, so that each refers to its folder from the start.
     """
     by_ref = {folder.ref: folder for folder in folders}
     on_cycle = _folders_on_cycles(by_ref)
@@ -50,8 +54,8 @@ def build_tree(library: Library, folders: Iterable[Folder], files_of: "FilesOf")
     files = tuple(files_of(by_ref))
     root_files: list[File] = []
     for file in files:
-        held_by = root_files if file.folder is None else branch_of(file.folder).files
-        held_by.append(file)
+        folder = file.folder
+        (root_files if folder is None else branch_of(folder).files).append(file)
     for folder in by_ref.values():
         branch = branch_of(folder)
         branch.folders.sort(key=_by_name)
@@ -124,7 +128,7 @@ def _hang(folder: Folder, by_ref: dict[Ref, Folder], on_cycle: set[Ref]) -> bool
     if parent is None:
         branch.placement = Placement.ORPHAN
         return False
-    branch.parent = parent
+    branch.above = weakref.ref(parent)
     branch_of(parent).folders.append(folder)
     return True
 

@@ -141,7 +141,8 @@ def walk(
 
 
 def _folder(root: model.File, info: Info) -> Any:
-    return _loaded_folder(root.folder_ref, info) if root.folder is None and root.folder_ref else root.folder
+    folder = root.folder
+    return _loaded_folder(root.folder_ref, info) if folder is None and root.folder_ref else folder
 
 
 async def _loaded_folder(ref: Ref, info: Info) -> model.Folder | None:

@@ -11,7 +11,7 @@ from gateway.domain.model import Entry
 UNKNOWN_FIELD = "fieldOfALaterVersion"
 """The name of what the suite adds to answers; a mapping that an adapter keeps as it came may hold it."""
 
-LINKS = frozenset({"branch", "folder"})
+LINKS = frozenset({"branch", "kept_in"})
 """What links objects that were loaded together."""
 NOTHING: tuple[object, ...] = (None, "", (), {}, [])
 

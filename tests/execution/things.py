@@ -1,5 +1,6 @@
 """What the world of the tests holds: every kind of object, with and without what may be missing."""
 
+import weakref
 from datetime import UTC, datetime
 from typing import Any
 
@@ -156,7 +157,7 @@ def _fetched_alone(source: Source, tree: Tree) -> None:
     for folder in tree.folder_by_ref.values():
         source.entries[folder.ref] = changed(folder, branch=None)
     for file in tree.all_files[::2]:
-        source.entries[file.ref] = changed(file, folder=None)
+        source.entries[file.ref] = changed(file, kept_in=None)
 
 
 def grown(library: model.Library, wide: int, files: int = 2) -> Tree:
@@ -208,5 +209,5 @@ def _file(library: model.Library, folder: model.Folder | None, number: int) -> m
         reference="R",
         state=model.FileState.PENDING if pending else model.FileState.AVAILABLE,
         details=details.ArrhesDetails(native, "org", None if pending else "key", "u1", None, None),
-        folder=folder,
+        kept_in=folder and weakref.ref(folder),
     )

@@ -1,5 +1,6 @@
 """A library's tree is right whatever its source says of parents: cycles, orphans, twins and any depth."""
 
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -52,7 +53,7 @@ def folder(native_id: str, parent_id: str | None, name: str) -> Folder:
 
 
 def file(native_id: str, folder_id: str | None, name: str, folders: dict[Ref, Folder]) -> File:
-    """Make a file as an adapter does: it holds its folder, where that is there."""
+    """Make a file as an adapter does: it refers to its folder, where that is there."""
     ref = folder_ref(folder_id)
     return File(
         ref=Ref("books", RefType.FILE, (native_id,)),
@@ -68,7 +69,7 @@ def file(native_id: str, folder_id: str | None, name: str, folders: dict[Ref, Fo
         reference=None,
         state=FileState.PENDING,
         details=ArrhesDetails(native_id, "acme", None, None, None, None),
-        folder=folders.get(ref) if ref else None,
+        kept_in=weakref.ref(folders[ref]) if ref in folders else None,
     )
 
 

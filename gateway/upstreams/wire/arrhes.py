@@ -1,6 +1,7 @@
 """What Arrhes sends and takes (`upstreams.md` 2), and what it means here."""
 
 import re
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
@@ -214,7 +215,7 @@ class Reader:
             details,
             True,
             True,
-            folder,
+            None if folder is None else weakref.ref(folder),
         )
 
     def _folder_ref(self, native_id: str | None) -> Ref | None:

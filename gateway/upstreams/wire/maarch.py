@@ -47,14 +47,14 @@ Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 """What the database's integers hold, and GraphQL's."""
 
 
-class WireVersion(msgspec.Struct, rename="camel"):
+class WireVersion(msgspec.Struct, rename="camel", gc=False):
     """Another version of an attachment."""
 
     res_id: Int32
     relation: Int32 | None = None
 
 
-class WireAttachment(msgspec.Struct, rename="camel"):
+class WireAttachment(msgspec.Struct, rename="camel", gc=False):
     """An attachment in either form, of a list or of a single get (`upstreams.md` 1.5).
 
     Only its identity is required: which of the others are there depends on the form and on the release.
@@ -93,7 +93,7 @@ class WireAttachment(msgspec.Struct, rename="camel"):
     versions: list[WireVersion] | None = None
 
 
-class WireListing(msgspec.Struct, rename="camel"):
+class WireListing(msgspec.Struct, rename="camel", gc=False):
     """The attachments of a mail."""
 
     attachments: list[WireAttachment]
