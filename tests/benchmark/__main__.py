@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.benchmark import beside, growth, shared
+from tests.benchmark import beside, growth, same, shared
 from tests.benchmark.processes import stay_aside
 from tests.benchmark.report import PARTS, keep, write_report
 from tests.benchmark.static import nginx
@@ -62,8 +62,8 @@ def measured(part: str) -> str:
     if part == "slow" and not shared.is_there():
         return NO_SLOW
     if part == "identical":
-        same = re.sub(r"^### Q\d", r"\g<0> identical", loaded(part, identical=True), flags=re.MULTILINE)
-        return loaded(part) + "\n" + same
+        read = re.sub(r"^### Q\d", r"\g<0> identical", loaded(part, identical=True), flags=re.MULTILINE)
+        return "\n".join([loaded(part), read, counted(part)])
     return loaded(part)
 
 
@@ -75,6 +75,13 @@ def loaded(part: str, *, identical: bool = False) -> str:
         return shared.measure(shared.prepare(), found, repetitions, slow=part == "slow", anew=part == "anew")
     stay_aside()
     return beside.measure(options(part, identical=identical))
+
+
+def counted(part: str) -> str:
+    """Measure identical requests beside distinct ones by what comes back, unread; gives Markdown."""
+    stay_aside()
+    wanted = options(part, identical=True)
+    return same.measure(wanted.queries, wanted.repetitions, wanted.seconds)
 
 
 def arguments(part: str) -> list[str]:

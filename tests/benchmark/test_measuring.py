@@ -15,6 +15,7 @@ from tests.benchmark.candidates import CANDIDATES
 from tests.benchmark.plain import schema
 from tests.benchmark.processes import KEY
 from tests.benchmark.report import Table, Target, cell, rows_of, verdict
+from tests.benchmark.same import Series, table
 from tests.execution.comparison import CORE
 
 HERE = Path(__file__).parent
@@ -119,3 +120,17 @@ def test_identical_requests_are_compared_with_distinct_ones(
 
     # then
     assert found == 8
+
+
+def test_what_was_counted_is_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The ratio of the report is that of the medians of the table."""
+    # given
+    series = {"distinct": Series([90.0, 100.0, 400.0], [9.0] * 3), "identical": Series([800.0] * 3, [1.0] * 3)}
+    (tmp_path / "identical.md").write_text(table("Q1", series), "utf-8")
+    monkeypatch.setattr(report, "built", lambda: tmp_path)
+
+    # when
+    found = [report.counted("Q1")(), report.shared("Q1")()]
+
+    # then
+    assert found == [8, None]
