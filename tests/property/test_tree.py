@@ -1,11 +1,13 @@
 """A library's tree is right whatever its source says of parents: cycles, orphans, twins and any depth."""
 
+import gc
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -252,3 +254,39 @@ def test_a_very_long_cycle_needs_no_recursion() -> None:
     # then all stand at the root and say why
     assert len(tree.folders) == DEEP
     assert {branch_of(one).placement for one in tree.folders} == {Placement.CYCLE}
+
+
+def test_a_tree_is_freed_with_its_last_user() -> None:
+    """Nothing is left to the garbage collector, which would keep several large trees in memory until it looks."""
+    # given a tree with a file in a folder in a folder, of which somebody still holds the lower folder and the file
+    tree = tree_of({"top": (None, "top"), "in": ("top", "in")}, {"end": ("in", "end.pdf")})
+    inner, end = tree.folder_by_ref[Ref("books", RefType.FOLDER, ("in",))], tree.all_files[0]
+    top = weakref.ref(tree.folders[0])
+    assert (end.folder, branch_of(inner).parent) == (inner, top())
+
+    # when nobody holds the tree any more, and the collector does not look
+    gc.disable()
+    try:
+        del tree
+        left = top()
+    finally:
+        gc.enable()
+
+    # then the upper folder is gone; who asks for it is not told that there is none
+    assert left is None
+    assert branch_of(inner).files == [end]
+    with pytest.raises(LookupError):
+        _ = branch_of(inner).parent
+
+
+def test_a_file_whose_folder_is_gone_still_says_which_it_was() -> None:
+    """Then it is loaded by its reference, like the folder of a file that came alone."""
+    # given
+    tree = tree_of({"top": (None, "top")}, {"end": ("top", "end.pdf")})
+    (end,) = tree.all_files
+
+    # when
+    del tree
+
+    # then
+    assert (end.folder, end.folder_ref) == (None, folder_ref("top"))
