@@ -6,6 +6,7 @@ where lists are long, adapters give the fields by position, since naming sixteen
 What links objects to each other (``Folder.branch``, ``File.folder``) takes no part in equality, because it
 depends on what was loaded together. Links down a tree hold what is below; links up only refer to it, so that a tree
 is freed with its last user and not left to the garbage collector, which costs time and the memory of several trees.
+So nothing leads in a circle, and what is there by the thousand is kept out of the collector's sight (``gc=False``).
 """
 
 from dataclasses import dataclass, field

@@ -29,8 +29,10 @@ def main() -> None:
     parts = chosen("PARTS", ",".join([SUITE, *PARTS]))
     if unknown := set(parts) - {SUITE, *PARTS}:
         sys.exit(f"there is no part {min(unknown)!r} in PARTS; there are {SUITE}, {', '.join(PARTS)}")
-    if not shared.is_there() and set(parts) - {SUITE}:
+    if not shared.is_there() and set(parts) - {SUITE}:  # else its set-up installs both
         nginx()
+        if "identical" in parts:
+            same.wrk()
     if SUITE in parts:
         run_suite()
     for part in (part for part in PARTS if part in parts):

@@ -134,9 +134,7 @@ def visit(server: Server, origin: str, options: Options, rows: dict[str, dict[st
 
 def under_load(server: Server, process: Process, query: str, options: Options, row: Row) -> None:
     """Check some answers in full, warm up, and measure each number of connections."""
-    document = (server.documents / f"{query}.graphql").read_text("utf-8")
-    found = variables(server, process, query)[: 1 if options.identical else None]
-    bodies = [{"query": document, "operationName": query, "variables": one} for one in found]
+    bodies = bodies_of(server, process, query)[: 1 if options.identical else None]
     requests = [written(process.port, body, server.headers) for body in bodies]
     process.forget_peak()
     for number in {0, len(bodies) // 2}:
@@ -153,6 +151,13 @@ def under_load(server: Server, process: Process, query: str, options: Options, r
 
 
 # What is asked
+
+
+def bodies_of(server: Server, process: Process, query: str) -> list[Variables]:
+    """Make the bodies of all requests."""
+    document = (server.documents / f"{query}.graphql").read_text("utf-8")
+    asked = variables(server, process, query)
+    return [{"query": document, "operationName": query, "variables": one} for one in asked]
 
 
 def variables(server: Server, process: Process, query: str) -> list[Variables]:

@@ -16,7 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmark.beside import TITLES, Server, WrongAnswerError, check, participants, post, variables
+from tests.benchmark.beside import (
+    TITLES,
+    WARM_UP,
+    Server,
+    WrongAnswerError,
+    bodies_of,
+    check,
+    participants,
+    post,
+)
 from tests.benchmark.processes import LOAD_CORE, Process, built, pinned, running
 from tests.benchmark.report import Table, figure
 from tests.benchmark.static import upstream
@@ -77,16 +86,12 @@ def measure(queries: Sequence[str], repetitions: int, seconds: float) -> str:
 
 def visit(server: Server, process: Process, query: str, series: dict[str, Series], seconds: float) -> None:
     """Measure one query of a server that runs."""
-    document = (server.documents / f"{query}.graphql").read_text("utf-8")
-    bodies = [
-        {"query": document, "operationName": query, "variables": one}
-        for one in variables(server, process, query)
-    ]
+    bodies = bodies_of(server, process, query)
     length = statistics.mean(len(compact(post(server, process, body))) for body in bodies[:SAMPLES])
     texts = [json.dumps(body) for body in bodies]
     for name, sent in (("distinct", texts), ("identical", texts[:1])):
         check(query, 0, post(server, process, bodies[0]))
-        load(server, process, sent, length, min(1.0, seconds))
+        load(server, process, sent, length, min(WARM_UP, seconds))
         series[name].add(*load(server, process, sent, length, seconds))
         check(query, 0, post(server, process, bodies[0]))
 
@@ -96,10 +101,12 @@ def load(
 ) -> tuple[float, float]:
     """Let wrk send the bodies in turn; gives answers a second, and the server's microseconds for each.
 
-    ``length`` is about what an answer has in bytes. Raises WrongAnswerError where one was refused or cut.
+    ``length`` is about what an answer has in bytes; wrk takes whole seconds. Raises WrongAnswerError where one was
+    refused or cut.
     """
     script = write_script(server, bodies)
-    command = [*pinned(LOAD_CORE), wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", str(script)]
+    lasting = f"-d{max(1, round(seconds))}s"
+    command = [*pinned(LOAD_CORE), wrk(), "-t1", f"-c{CONNECTIONS}", lasting, "-s", str(script)]
     before = process.cpu()
     found = subprocess.run(  # noqa: S603 - a command of ours
         [*command, f"http://127.0.0.1:{process.port}"], capture_output=True, text=True, check=True
