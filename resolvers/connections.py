@@ -1,6 +1,7 @@
 """Connections by Relay's rules: pages of ordered lists with cursors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -8,6 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from gateway.domain.paging import Page, PageRequest
+from gateway.domain.snapshot import Lasting, Origin
 
 T = TypeVar("T")
 
@@ -77,6 +79,36 @@ class Connection(msgspec.Struct, Generic[T], frozen=True):
     page_info: Ends
     total_count: int
     source_statuses: Sequence[Any] = ()
+
+
+class LastingConnection(Lasting, Generic[T]):
+    """A page of a list that came before, which is made only where something else than its written form is wanted.
+
+    ``name`` tells it from other pages of the list.
+    """
+
+    def __init__(self, origin: Origin, name: Hashable, make: Callable[[], Connection[T]]) -> None:
+        self.origin = Origin(origin.forms, (origin.name, name))
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Connection[T]:
+        return self._make()
+
+    @property
+    def edges(self) -> Sequence[Edge[T]]:
+        """Make the page and give its edges."""
+        return self._made.edges
+
+    @property
+    def page_info(self) -> Ends:
+        """Make the page and give its ends."""
+        return self._made.page_info
+
+    @property
+    def total_count(self) -> int:
+        """Make the page and give how many there are on all pages."""
+        return self._made.total_count
 
 
 def connection(page: Page[T], source_statuses: Sequence[Any] = ()) -> Connection[T]:

@@ -9,9 +9,12 @@ is freed with its last user and not left to the garbage collector, which costs t
 So nothing leads in a circle, and what is there by the thousand is kept out of the collector's sight (``gc=False``).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
+from typing import NamedTuple
 from weakref import ReferenceType
 
 import msgspec
@@ -19,6 +22,7 @@ import msgspec
 from gateway.domain.capabilities import Capability
 from gateway.domain.details import ArrhesDetails, AttachmentDetails
 from gateway.domain.refs import Ref
+from gateway.domain.snapshot import Origin
 
 
 class SourceKind(Enum):
@@ -190,13 +194,52 @@ StoredFile = Attachment | File
 Entry = Attachment | File | Folder
 
 
-class AttachmentListing(msgspec.Struct, frozen=True):
-    """All attachments of a record, in the order of the source."""
+class Listed(NamedTuple):
+    """What a list says."""
 
-    record: Record
     attachments: tuple[Attachment, ...]
     registered_mail: bool | None = None
     """Whether the mail can be sent as registered mail (Maarch's `mailevaEnabled`)."""
+
+
+class AttachmentListing(msgspec.Struct, frozen=True, dict=True, eq=False):
+    """All attachments of a record, in the order of the source.
+
+    ``read`` gives them when somebody asks: of a list that came before, what was written of it may be enough.
+    ``origin`` says where that is kept, and is None where nothing is. Listings that say the same are equal.
+    """
+
+    record: Record
+    read: Callable[[], Listed]
+    origin: Origin | None = None
+
+    @classmethod
+    def of(cls, record: Record, listed: Listed) -> "AttachmentListing":
+        """Make the listing of a list that was read."""
+        return cls(record, lambda: listed)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AttachmentListing):
+            return NotImplemented
+        return (self.record, self.listed) == (other.record, other.listed)
+
+    def __hash__(self) -> int:
+        return hash(self.record)
+
+    @cached_property
+    def listed(self) -> Listed:
+        """Read the list; raises nothing, as it has been read when it came for the first time."""
+        return self.read()
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Give the attachments."""
+        return self.listed.attachments
+
+    @property
+    def registered_mail(self) -> bool | None:
+        """Tell whether the mail can be sent as registered mail."""
+        return self.listed.registered_mail
 
 
 @dataclass(frozen=True, slots=True)

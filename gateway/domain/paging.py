@@ -37,6 +37,11 @@ class PageRequest(msgspec.Struct, frozen=True):
     last: int | None = None
     before: str | None = None
 
+    @property
+    def has_cursor(self) -> bool:
+        """Tell whether the page begins or ends at an item of an earlier page, which may be gone."""
+        return self.after is not None or self.before is not None
+
     def size(self, most: int) -> int:
         """Give the number of items wanted; raises BadInput outside 1 to ``most`` or for both ends at once."""
         if self.first is not None and self.last is not None:
@@ -97,8 +102,7 @@ def paginate(
     with its item. Raises BadInput for a wrong size and BadCursor for a cursor that has ended or is of another list.
     """
     size = request.size(most)
-    at_place = request.after is not None or request.before is not None
-    keys = [key(item) for item in items] if at_place else []
+    keys = [key(item) for item in items] if request.has_cursor else []
     start, end = 0, len(items)
     if request.after is not None:
         at = _read(request.after, belongs_to, sealing)

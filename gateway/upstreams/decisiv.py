@@ -15,7 +15,7 @@ from gateway.domain.errors import (
     TooLarge,
     Unauthenticated,
 )
-from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind, SourceKind
+from gateway.domain.model import Attachment, AttachmentListing, Listed, Record, RecordKind, SourceKind
 from gateway.domain.refs import Ref
 from gateway.domain.secret import Secret
 from gateway.transport.addresses import is_web, last_segment
@@ -43,6 +43,7 @@ from gateway.upstreams.base import (
     status_error,
 )
 from gateway.upstreams.reconciling import made_by
+from gateway.upstreams.unchanged import UnchangedLists
 from gateway.upstreams.wire.decisiv import (
     ATTACHMENT_ID,
     CASE_ID,
@@ -79,7 +80,8 @@ class DecisivSettings(SourceSettings, frozen=True, kw_only=True):
     misspelt by the vendor himself (`upstreams.md` 3.1). ``timezone`` is that of the times, which come without one.
     The vendor's pages disagree about paths (3.6), so the templates of both can be changed; what replaces
     ``{case_id}`` and ``{id}`` is percent-encoded. ``max_upload`` is in bytes of a file; the vendor names a limit for
-    another of his APIs only, which is the default here (`upstreams.md` 8).
+    another of his APIs only, which is the default here (`upstreams.md` 8). ``kept_answers`` bounds the bytes of JSON
+    that are remembered of lists.
     """
 
     token: Secret | None = None
@@ -91,6 +93,7 @@ class DecisivSettings(SourceSettings, frozen=True, kw_only=True):
     list_path: str = "/cases/{case_id}/attachments"
     item_path: str = "/cases/{case_id}/attachments/{id}"
     max_upload: int = 10_000_000
+    kept_answers: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, with ValueError."""
@@ -181,6 +184,7 @@ class DecisivAdapter:
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         own, self._consumer = _credential(settings)
         self._client = connect(settings, auth or own)
+        self._lists = UnchangedLists(0 if settings.pass_through else settings.kept_answers, self._listed)
         self._addresses = Addresses(self._client, open_door(settings))
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Attachment | GatewayError]:
@@ -331,12 +335,18 @@ class DecisivAdapter:
     async def _listing(self, parent: Ref, call: Call) -> AttachmentListing:
         if not is_case(parent):
             raise not_found(self.name)
-        attachments = await self._list(parent.key[0], call)
-        return AttachmentListing(Record(parent, RecordKind.CASE), tuple(attachments.values()))
+        response = await self._get(self._list_path(parent.key[0]), call)
+        return self._lists.of(Record(parent, RecordKind.CASE), response)
+
+    def _listed(self, case: Record, response: Response) -> Listed:
+        return Listed(tuple(self._by_ref(case.ref.key[0], response).values()))
 
     async def _list(self, case: str, call: Call) -> Mapping[Ref, Attachment]:
         """Get the attachments of a case in their order."""
-        return self._reader.listing(self._read(await self._get(self._list_path(case), call), LIST), case)
+        return self._by_ref(case, await self._get(self._list_path(case), call))
+
+    def _by_ref(self, case: str, response: Response) -> Mapping[Ref, Attachment]:
+        return self._reader.listing(self._read(response, LIST), case)
 
     def _list_path(self, case: str) -> str:
         return fill_template(self._settings.list_path, case_id=case)

@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 
 from gateway.domain.changes import Deletion, DeletionState
 from gateway.domain.errors import BadInput, BadResponse, Conflict, GatewayError, NotFound
-from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind, SignedLink, SourceKind
+from gateway.domain.model import (
+    Attachment,
+    AttachmentListing,
+    Listed,
+    Record,
+    RecordKind,
+    SignedLink,
+    SourceKind,
+)
 from gateway.domain.refs import Ref
 from gateway.domain.secret import Secret
 from gateway.transport.addresses import is_web, next_page
@@ -194,7 +202,7 @@ class DirectMailAdapter:
         if not is_message(parent):
             raise not_found(self.name)
         attachments = await self._list(parent.key, call)
-        return AttachmentListing(Record(parent, RecordKind.MESSAGE), tuple(attachments.values()))
+        return AttachmentListing.of(Record(parent, RecordKind.MESSAGE), Listed(tuple(attachments.values())))
 
     async def _list(self, message: Message, call: Call) -> Mapping[Ref, Attachment]:
         """Get all attachments of a message in their order; raises BadResponse rather than give a part of them."""

@@ -23,7 +23,7 @@ from gateway.domain.errors import (
     Unsupported,
 )
 from gateway.domain.media_types import is_accepted
-from gateway.domain.model import Attachment, AttachmentListing, Entry, Record, RecordKind, SourceKind
+from gateway.domain.model import Attachment, AttachmentListing, Entry, Listed, Record, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, HeaderAuth, HmacAuth, basic
@@ -253,7 +253,7 @@ class EspoCrmAdapter:
                 attachments.append(replace(outcome, record=record))
             elif not isinstance(outcome, NotFound | Closed):
                 return outcome
-        return AttachmentListing(record, tuple(attachments))
+        return AttachmentListing.of(record, Listed(tuple(attachments)))
 
     def _outcome(self, wire: WireAttachment) -> Attachment | GatewayError:
         """Parse one of a list, so that an odd one does not fail the others."""

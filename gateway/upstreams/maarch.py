@@ -22,7 +22,7 @@ from gateway.domain.errors import (
     Unsupported,
 )
 from gateway.domain.media_types import is_accepted
-from gateway.domain.model import Attachment, AttachmentListing, Entry, RecordKind, SourceKind
+from gateway.domain.model import Attachment, AttachmentListing, Entry, Listed, Record, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, HeaderAuth, TokenAuth, basic, fingerprint
@@ -33,7 +33,6 @@ from gateway.transport.exchange import Response, Stream
 from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import (
     Content,
-    Listing,
     Note,
     OpenBytes,
     SourceSettings,
@@ -43,6 +42,7 @@ from gateway.upstreams.base import (
     status_error,
 )
 from gateway.upstreams.reconciling import check_bytes, made_by
+from gateway.upstreams.unchanged import UnchangedLists
 from gateway.upstreams.wire.maarch import (
     NATIVE_ID,
     STATUSES,
@@ -86,9 +86,9 @@ class MaarchSettings(SourceSettings, frozen=True, kw_only=True):
 
     ``max_upload`` is in bytes of a file. The server measures the Base64 text, which is a third longer, and takes the
     smallest of PHP's ``upload_max_filesize``, ``post_max_size`` and ``memory_limit``: three quarters of that, and a
-    little less for what else is in the body, is right here. The default suits 100 MiB. ``accept`` lists
-    what may be uploaded (``.pdf``, ``image/*``), ``types`` the types that it may get (keys of the server's
-    ``attachmentsTypes``); both are empty where the server alone decides.
+    little less for what else is in the body, is right here. The default suits 100 MiB. ``accept`` lists what may be
+    uploaded (``.pdf``, ``image/*``), ``types`` the types that it may get (keys of the server's ``attachmentsTypes``);
+    both are empty where the server alone decides. ``kept_answers``: bytes of JSON that are remembered of lists.
     """
 
     username: str
@@ -98,6 +98,7 @@ class MaarchSettings(SourceSettings, frozen=True, kw_only=True):
     max_upload: int = 78_000_000
     accept: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
+    kept_answers: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
         """Refuse a zone that is not known, by ValueError."""
@@ -128,6 +129,7 @@ class MaarchAdapter:
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         self._login = connect(settings, HeaderAuth({}))
         self._client = connect(settings, auth or self._choose_auth())
+        self._lists = UnchangedLists(0 if settings.pass_through else settings.kept_answers, self._listed)
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments: 1 request for each distinct one.
@@ -137,7 +139,7 @@ class MaarchAdapter:
         """
         return await each(refs, lambda ref: self._one(ref, call))
 
-    async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:
+    async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[AttachmentListing | GatewayError]:
         """List the attachments of each mail: 1 request for each distinct one.
 
         Their names lack the extension where the title has none, because lists don't tell the format.
@@ -246,7 +248,8 @@ class MaarchAdapter:
         """
         new = new_attachment(item)
         try:
-            found = self._listed(item.target, await self._fresh(self._list_path(item.target), call)).attachments
+            answer = await self._fresh(self._list_path(item.target), call)
+            found = self._listed(self._reader.mail(new.mail), answer).attachments
         except NotFound as exc:
             raise OutcomeUnknown("The mail cannot be seen any more.", source=self.name) from exc
         twins = {one.ref: one.details.created_at_text for one in found if new.equals(one.details)}
@@ -339,14 +342,15 @@ class MaarchAdapter:
             raise BadResponse("The source did not say which mail the attachment hangs on.", source=self.name)
         return self._reader.attachment(wire, self._reader.mail(str(wire.res_id_master)))
 
-    async def _listing(self, parent: Ref, call: Call) -> Listing:
-        return self._listed(parent, await self._client.get(self._list_path(parent), call))
+    async def _listing(self, parent: Ref, call: Call) -> AttachmentListing:
+        response = await self._client.get(self._list_path(parent), call)
+        return self._lists.of(self._reader.mail(parent.key[0]), response)
 
     def _list_path(self, parent: Ref) -> str:
         return join_path("resources", self._native_id(RefType.RECORD, parent), "attachments")
 
-    def _listed(self, parent: Ref, response: Response) -> AttachmentListing:
-        return self._reader.listing(parent, self._decoded(response, WireListing))
+    def _listed(self, mail: Record, response: Response) -> Listed:
+        return self._reader.listed(mail, self._decoded(response, WireListing))
 
     async def _fresh(self, path: str, call: Call) -> Response:
         """Get what is there now: an answer shared with who asked earlier could be older than what was just done."""

@@ -2,7 +2,7 @@
 
 Nothing is taken from it without asking the source: the new answers are compared with the old ones, by SHA-256.
 Reading a tree of a thousand files takes ten times as long as that, and most trees are asked for far more often than
-they change.
+they change. So are lists of records, but there are far more of these: of them only what was written is kept.
 """
 
 import hashlib
@@ -10,6 +10,10 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
+
+from gateway.domain.model import AttachmentListing, Listed, Record
+from gateway.domain.snapshot import Forms, Origin
+from gateway.transport.exchange import Response
 
 T = TypeVar("T")
 
@@ -39,3 +43,27 @@ class Unchanged(Generic[T]):
         made = make()
         self._kept[question] = (seen, size, made)
         return made
+
+
+class UnchangedLists:
+    """Knows the lists of records that came before, and keeps what was written of them, up to ``most_bytes``.
+
+    What is made of a list takes some five times as much as its JSON in an answer, so ``read`` makes it again where
+    another document asks for it. It belongs to one adapter, and so to one tenant and one credential.
+    """
+
+    def __init__(self, most_bytes: int, read: Callable[[Record, Response], Listed]) -> None:
+        self._forms = Forms(most_bytes)
+        self._read = read
+
+    def of(self, record: Record, answer: Response) -> AttachmentListing:
+        """Give the list of a record; it is read now, and raises what ``read`` raises, unless it came before."""
+        if not self._forms.room:
+            return AttachmentListing.of(record, self._read(record, answer))
+        name = hashlib.sha256(f"{answer.status} {record.ref.key} ".encode() + answer.body).digest()
+        origin = Origin(self._forms, name)
+        if self._forms.is_noted(name):
+            return AttachmentListing(record, lambda: self._read(record, answer), origin)
+        listed = self._read(record, answer)
+        self._forms.note(name)
+        return AttachmentListing(record, lambda: listed, origin)

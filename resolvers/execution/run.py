@@ -13,7 +13,7 @@ from graphql.pyutils import Path
 
 from gateway.context import RequestContext
 from gateway.domain.errors import GatewayError
-from gateway.domain.snapshot import Snapshot
+from gateway.domain.snapshot import Lasting
 from resolvers.execution.arguments import Convert
 from resolvers.execution.started import Started
 
@@ -172,23 +172,27 @@ class Run:
     def _put(self, call: Call, value: Any, target: dict[str, Any]) -> None:
         if isinstance(value, GatewayError):
             self.fail(value, call, target)
-        elif call.lasts and value.__class__ is Snapshot:
+        elif call.lasts and isinstance(value, Lasting):
             target[call.key] = self._form(call, value)
         else:
             target[call.key] = call.complete(value, self)
 
-    def _form(self, call: Call, snapshot: Snapshot[Any]) -> Any:
-        """Write a list that stays as it is when it is asked for again, and from then on give what was written."""
-        name = (call, self.info.context.ids)
-        found = snapshot.form(name)
+    def _form(self, call: Call, value: Lasting) -> Any:
+        """Write what stays as it is when it is asked for again, and from then on give what was written."""
+        forms = value.origin.forms
+        name = (call, self.info.context.ids, value.origin.name)
+        found = forms.get(name)
         if found is not None:
             return found
         before = len(self._waiting), len(self.failures)
-        made = call.complete(snapshot, self)
-        if before != (len(self._waiting), len(self.failures)) or not snapshot.is_wanted_again(name):
+        made = call.complete(value, self)
+        if before != (len(self._waiting), len(self.failures)):
+            return made
+        if not forms.is_noted(name):
+            forms.note(name)
             return made
         form = msgspec.Raw(msgspec.json.encode(made))
-        snapshot.keep(name, form)
+        forms.keep(name, form)
         return form
 
     def _taken(self) -> list[Waiting]:

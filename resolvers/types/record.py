@@ -16,6 +16,7 @@ from resolvers.connections import (
     Connection,
     First,
     Last,
+    LastingConnection,
     PageInfo,
     connection,
     page_request,
@@ -67,22 +68,28 @@ async def _attachments(
             description="The order; the source's own if left out, in which a cursor ends with its item."
         ),
     ] = UNSET,
-) -> Connection[model.StoredFile]:
+) -> Connection[model.StoredFile] | LastingConnection[model.StoredFile]:
     request = page_request(first, after, last, before)
     request.size(LARGEST_PAGE)  # refused before anything is asked of the source
     listing = await info.context.loaders.attachments.load(root.ref)
     wanted, order = filter_of(where), order_by.to_order() if order_by else SOURCE_ORDER
-    page = paginate(
-        arrange(listing.attachments, wanted, order),
-        request,
-        key=order.key,
-        descending=order.descending,
-        ordered=order.sorts,
-        belongs_to=scope("Record.attachments", root.ref, wanted, order),
-        sealing=info.context.ids.cursors,
-        most=LARGEST_PAGE,
-    )
-    return connection(page)
+
+    def made() -> Connection[model.StoredFile]:
+        page = paginate(
+            arrange(listing.attachments, wanted, order),
+            request,
+            key=order.key,
+            descending=order.descending,
+            ordered=order.sorts,
+            belongs_to=scope("Record.attachments", root.ref, wanted, order),
+            sealing=info.context.ids.cursors,
+            most=LARGEST_PAGE,
+        )
+        return connection(page)
+
+    if listing.origin is None or request.has_cursor:
+        return made()
+    return LastingConnection(listing.origin, (request, wanted, order), made)
 
 
 async def _registered_mail(root: model.Record, info: Info) -> bool | None:

@@ -16,7 +16,7 @@ SUITE = "suite"
 LOADS: dict[str, dict[str, str]] = {
     "distinct": {},
     "identical": {"SERVERS": "gateway", "QUERIES": "Q1,Q3", "CONCURRENCY": "16"},
-    "anew": {"SERVERS": "gateway,yoga-jit", "QUERIES": "Q1,Q4", "CONCURRENCY": "16"},
+    "anew": {"SERVERS": "gateway,yoga-jit", "QUERIES": "Q1,Q3,Q4", "CONCURRENCY": "16"},
     "slow": {"SERVERS": "gateway,yoga-jit,strawberry-httpx", "QUERIES": "Q1", "CONCURRENCY": "1"},
     "guards": {"SERVERS": f"gateway,{beside.UNGUARDED}", "QUERIES": "Q2", "CONCURRENCY": "16"},
 }

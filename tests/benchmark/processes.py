@@ -1,6 +1,7 @@
 """A server that is measured: one process on a core of its own, and what it takes."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,9 +23,9 @@ KEY = "agk_benchmark_this-one-is-public-and-opens-nothing-but-a-benchmark"
 """The API key of the settings here. It stands in the repository, so nobody may ever let it in anywhere else."""
 AUTHORIZATION = f"Bearer {KEY}"
 TEMPLATE_ORIGIN = "http://127.0.0.1:9100"
-TREES = 'kind = "arrhes"\n'
-"""The line of the settings behind which those stand that concern trees."""
 """What the settings in this folder call the upstream."""
+KIND = re.compile(r'kind = "(arrhes|maarch)"\n')
+"""The lines of the settings behind which those stand that are of kinds that remember lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def settings(name: str, origin: str, *, anew: bool = False) -> Path:
     """
     text = (Path(__file__).parent / f"{name}.toml").read_text("utf-8").replace(TEMPLATE_ORIGIN, origin)
     path = built() / f"{name}-{origin.rpartition(':')[2]}{'-anew' if anew else ''}.toml"
-    path.write_text(text.replace(TREES, f"{TREES}kept_answers = 0\n") if anew else text, "utf-8")
+    path.write_text(KIND.sub(r"\g<0>kept_answers = 0\n", text) if anew else text, "utf-8")
     return path
 
 

@@ -15,7 +15,7 @@ from tests.programs import ROOT
 PARTS = {
     "distinct": "Distinct requests",
     "identical": "Identical requests, and distinct ones to compare",
-    "anew": "Trees whose lists are read anew for each request",
+    "anew": "Lists that are read anew for each request",
     "slow": "20 ms more for every upstream request",
     "growth": "Growth",
     "guards": "What the guards cost",

@@ -12,7 +12,7 @@ from gateway.domain.errors import Unavailable
 from gateway.domain.model import Attachment, AttachmentListing, File, Placement
 from gateway.domain.tree import Tree
 from tests.conformance.comparison import changed
-from tests.execution.things import whole_world
+from tests.execution.things import saying, whole_world
 from tests.execution.world import World
 
 Change = Callable[[Any], Any]
@@ -34,7 +34,7 @@ def _entries(cls: type, change: Change, which: int = 1) -> Callable[[World], Non
 def _listed(listing: Any, cls: type, change: Change, which: int) -> Any:
     if isinstance(listing, AttachmentListing) and cls is Attachment:
         items = [change(item) if n % which == 0 else item for n, item in enumerate(listing.attachments)]
-        return changed(listing, attachments=tuple(items))
+        return saying(listing, attachments=tuple(items))
     if isinstance(listing, Tree) and cls is File:
         return changed(listing, files=tuple(change(file) for file in listing.files))
     return listing
@@ -139,7 +139,7 @@ FLAWS: dict[str, Callable[[World], None]] = {
     "listings that are null": _listings(lambda _: None),
     "whether a mail can be registered, as text": _listings(
         lambda found: (
-            changed(found, registered_mail="perhaps") if isinstance(found, AttachmentListing) else found
+            saying(found, registered_mail="perhaps") if isinstance(found, AttachmentListing) else found
         )
     ),
 }

@@ -13,7 +13,7 @@ from gateway.domain.refs import Ref, RefType
 from tests.conformance.comparison import changed
 from tests.execution.comparison import Spied, by_core, plain, shown
 from tests.execution.documents import Written
-from tests.execution.things import whole_world
+from tests.execution.things import saying, whole_world
 from tests.execution.world import World
 from tests.identifiers import IDS
 
@@ -69,7 +69,7 @@ async def test_a_failure_far_down_names_every_step(world: World) -> None:
     listing = world.sources["maarch"].listings[mail]
     moved = changed(listing.attachments[1], record=Record(elsewhere, RecordKind.MAIL))
     attachments = (listing.attachments[0], moved, *listing.attachments[2:])
-    world.sources["maarch"].listings[mail] = changed(listing, attachments=attachments)
+    world.sources["maarch"].listings[mail] = saying(listing, attachments=attachments)
     text = (
         '{ record(by: {mail: {source: "maarch", resId: 1}}) { all: attachments { edges { cursor at: node '
         "{ name on: record { id attachments { totalCount } } } } } } }"
@@ -150,7 +150,7 @@ def _lose_names(world: World) -> None:
         for ref, listing in source.listings.items():
             if isinstance(listing, AttachmentListing):
                 items = tuple(changed(item, name=None) for item in listing.attachments)
-                source.listings[ref] = changed(listing, attachments=items)
+                source.listings[ref] = saying(listing, attachments=items)
 
 
 async def test_a_plan_that_gives_up_asks_nothing_twice(world: World) -> None:

@@ -135,3 +135,101 @@ async def test_a_new_tree_is_written_anew(world: World) -> None:
     # then
     assert not is_kept(answer)
     assert len(plain(answer)["library"]["folders"]) == 1
+
+
+PAGE = 'record(by: {mail: {source: "maarch", resId: 1}}) { attachments%s { %s } }'
+FIRST_PAGES = (
+    (
+        "",
+        "totalCount edges { cursor node { id name size viewerCanUpdate } } pageInfo { endCursor hasNextPage }",
+    ),
+    ("(first: 2)", "edges { node { ...F details { __typename } } }"),
+    ("(last: 3)", "edges { node { name } }"),
+    ('(where: {nameContains: "n° 1"}, orderBy: {field: NAME, direction: DESC})', "edges { node { name } }"),
+)
+
+
+async def page(executor: Spied, world: World, arguments: str, selection: str) -> Answer:
+    """Ask for a page of the attachments of a mail."""
+    fragment = "fragment F on StoredFile { name mediaType }" if "...F" in selection else ""
+    text = f"query Q {{ {PAGE % (arguments, selection)} }} {fragment}"
+    return await executor.execute(executor.document(text), {}, None, world.context(), read_only=True)
+
+
+@pytest.mark.parametrize(("arguments", "selection"), FIRST_PAGES)
+async def test_a_first_page_is_written_once(world: World, arguments: str, selection: str) -> None:
+    """Of a list that comes again unchanged the third answer is made of nothing but what was written."""
+    # given
+    executor = Spied()
+
+    # when
+    answers = [await page(executor, world, arguments, selection) for _ in range(3)]
+
+    # then
+    found = [answer.data["record"]["attachments"] for answer in answers]
+    assert [isinstance(one, msgspec.Raw) for one in found] == [False, True, True]
+    assert found[2] is found[1]
+    assert plain(answers[0]) == plain(answers[1]) == plain(answers[2])
+    assert plain(answers[0])["record"]["attachments"]["edges"]
+
+
+async def test_pages_do_not_share_forms(world: World) -> None:
+    """Another number, filter or order is another page of the same list, by the same variable of one document."""
+    # given
+    executor = Spied()
+    text = (
+        "query Q($n: Int, $w: StoredFileFilter, $o: StoredFileOrder) "
+        f"{{ {PAGE % ('(first: $n, where: $w, orderBy: $o)', 'edges { node { name } }')} }}"
+    )
+    document = executor.document(text)
+    asked: list[dict[str, Any]] = [
+        {"n": 1},
+        {"n": 2},
+        {"w": {"nameContains": "n° 2"}},
+        {"o": {"field": "NAME", "direction": "DESC"}},
+        {"o": {"field": "NAME", "direction": "ASC"}},
+    ]
+
+    # when
+    answers = [
+        plain(await executor.execute(document, variables, None, world.context(), read_only=True))
+        for _ in range(3)
+        for variables in asked
+    ]
+
+    # then
+    several = len(asked)
+    assert answers[:several] == answers[several : 2 * several] == answers[2 * several :]
+    names = [
+        [edge["node"]["name"] for edge in one["record"]["attachments"]["edges"]] for one in answers[:several]
+    ]
+    assert [len(one) for one in names] == [1, 2, 1, 4, 4]
+    assert names[3] == names[4][::-1] != names[4]
+
+
+async def test_a_page_after_a_cursor_is_made_each_time(world: World) -> None:
+    """Its cursor may have ended, which its own field has to say."""
+    # given
+    executor = Spied()
+    first = plain(await page(executor, world, "(first: 1)", "edges { cursor }"))
+    cursor = first["record"]["attachments"]["edges"][0]["cursor"]
+
+    # when
+    answers = [await page(executor, world, f'(after: "{cursor}")', "edges { node { name } }") for _ in range(3)]
+
+    # then
+    assert not any(isinstance(answer.data["record"]["attachments"], msgspec.Raw) for answer in answers)
+    assert plain(answers[0]) == plain(answers[2])
+    assert len(plain(answers[0])["record"]["attachments"]["edges"]) == 3
+
+
+async def test_what_may_change_of_an_attachment_is_not_kept(world: World) -> None:
+    """A link that ends, and the source's state, are made for each request."""
+    # given
+    executor = Spied()
+
+    # when
+    answers = [await page(executor, world, "", "edges { node { download { expiresAt } } }") for _ in range(3)]
+
+    # then
+    assert not any(isinstance(answer.data["record"]["attachments"], msgspec.Raw) for answer in answers)

@@ -8,6 +8,7 @@ from gateway.domain import details, model
 from gateway.domain.errors import Unauthenticated, Unavailable
 from gateway.domain.model import RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
+from gateway.domain.snapshot import Forms, Origin
 from gateway.domain.tree import Tree, build_tree
 from tests.conformance.comparison import changed
 from tests.execution.world import ContentSource, SigningSource, Source, World
@@ -23,6 +24,8 @@ KINDS: tuple[tuple[type[Source], SourceKind, RecordKind | None], ...] = (
     (SigningSource, SourceKind.MAARCH, RecordKind.MAIL),
 )
 """Each source is named after its kind."""
+ROOM = 100_000
+"""Bytes for what is written of a record's list."""
 
 
 def whole_world() -> World:
@@ -91,7 +94,13 @@ def _listing(record: model.Record, native: str) -> Any:
         return Unavailable("The source answered 503.", source=record.ref.source, retry_after=2.5)
     bare = native == "m2"
     attachments = () if bare else tuple(_attachment(record, f"{native}-a{n}", n) for n in range(4))
-    return model.AttachmentListing(record, attachments, registered_mail=None if bare else True)
+    listed = model.Listed(attachments, None if bare else True)
+    return model.AttachmentListing(record, lambda: listed, Origin(Forms(ROOM), native))
+
+
+def saying(listing: model.AttachmentListing, **other: Any) -> model.AttachmentListing:
+    """Change what a list says, so that nothing that was written of it holds."""
+    return model.AttachmentListing.of(listing.record, listing.listed._replace(**other))
 
 
 def _attachment(record: model.Record, native: str, number: int) -> model.Attachment:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from gateway.context import RequestContext
 from gateway.domain.details import DecisivDetails
 from gateway.domain.errors import GatewayError, NotFound
-from gateway.domain.model import Attachment, AttachmentListing, Entry, Record, RecordKind, SourceKind
+from gateway.domain.model import Attachment, AttachmentListing, Entry, Listed, Record, RecordKind, SourceKind
 from gateway.domain.refs import Ref, RefType
 from gateway.links import ContentLinks
 from gateway.transport.call import Call
@@ -61,7 +61,10 @@ class Cases:
     async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:  # noqa: ARG002
         """List the same for every case."""
         self.asked.extend(parents)
-        return [AttachmentListing(Record(one, RecordKind.CASE), tuple(self.attachments)) for one in parents]
+        return [
+            AttachmentListing.of(Record(one, RecordKind.CASE), Listed(tuple(self.attachments)))
+            for one in parents
+        ]
 
     async def probe(self, call: Call) -> None:
         """Do nothing: it is always there."""

@@ -19,6 +19,7 @@ from gateway.domain.model import (
     Attachment,
     AttachmentListing,
     Entry,
+    Listed,
     Record,
     RecordKind,
     SourceKind,
@@ -81,7 +82,10 @@ class Shelf:
 
     async def children(self, parents: Sequence[Ref], call: Call) -> Sequence[Listing | GatewayError]:  # noqa: ARG002
         """List what it has, where a test wants names to be taken."""
-        return [AttachmentListing(Record(one, RecordKind.CASE), self._attachments(one)) for one in parents]
+        return [
+            AttachmentListing.of(Record(one, RecordKind.CASE), Listed(self._attachments(one)))
+            for one in parents
+        ]
 
     def _attachments(self, parent: Ref) -> tuple[Attachment, ...]:
         record = Record(parent, RecordKind.CASE)

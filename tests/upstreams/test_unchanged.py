@@ -3,7 +3,12 @@
 import pytest
 
 from gateway.domain.errors import BadResponse
-from gateway.upstreams.unchanged import Unchanged
+from gateway.domain.model import Listed, Record, RecordKind
+from gateway.domain.refs import Ref, RefType
+from gateway.transport.exchange import Response
+from gateway.upstreams.unchanged import Unchanged, UnchangedLists
+
+ROOM = 10_000
 
 
 class Maker:
@@ -104,3 +109,104 @@ def test_what_was_not_asked_for_longest_goes_first() -> None:
     # then
     assert unchanged.of("2023", answer, make) == [1]
     assert unchanged.of("2024", answer, make) == [4]
+
+
+class Lists:
+    """Reads lists, and counts how often each answer was read."""
+
+    def __init__(self, most_bytes: int = ROOM) -> None:
+        self.read: list[bytes] = []
+        self.lists = UnchangedLists(most_bytes, self._read)
+
+    def _read(self, _: Record, answer: Response) -> Listed:
+        self.read.append(answer.body)
+        if answer.body == b"broken":
+            raise BadResponse("broken", source="mails")
+        return Listed((), registered_mail=True)
+
+
+def mail(number: int) -> Record:
+    """Name a mail."""
+    return Record(Ref("mails", RefType.RECORD, (str(number),)), RecordKind.MAIL)
+
+
+def answer(body: bytes, status: int = 200) -> Response:
+    """Make an answer of the source."""
+    return Response(status, {}, body)
+
+
+def test_a_list_that_comes_again_is_read_when_somebody_asks_for_it() -> None:
+    """The first is read at once, for it may be wrong; of the others what was written may be enough."""
+    # given
+    lists = Lists()
+    first = lists.lists.of(mail(1), answer(b"list"))
+    reads = [len(lists.read)]
+
+    # when
+    again = lists.lists.of(mail(1), answer(b"list"))
+    reads.append(len(lists.read))
+    said = [again.registered_mail, again.attachments, first.registered_mail]
+    reads.append(len(lists.read))
+
+    # then
+    assert reads == [1, 1, 2]
+    assert said == [True, (), True]
+    assert again.origin == first.origin
+    assert again.origin is not None
+
+
+@pytest.mark.parametrize(
+    ("record", "other"),
+    [(mail(1), answer(b"lisT")), (mail(2), answer(b"list")), (mail(1), answer(b"list", 500))],
+)
+def test_lists_that_differ_do_not_share_what_was_written(record: Record, other: Response) -> None:
+    """Another content is another list, and so is the same of another mail, whose cursors are its own."""
+    # given
+    lists = Lists()
+    first = lists.lists.of(mail(1), answer(b"list"))
+
+    # when
+    second = lists.lists.of(record, other)
+
+    # then
+    assert len(lists.read) == 2
+    assert second.origin != first.origin
+
+
+def test_a_list_that_cannot_be_read_fails_each_time_it_comes() -> None:
+    """It is never taken for one that came before and was right."""
+    # given
+    lists = Lists()
+
+    # when, then
+    for _ in range(3):
+        with pytest.raises(BadResponse):
+            lists.lists.of(mail(1), answer(b"broken"))
+
+
+def test_without_room_lists_have_no_origin() -> None:
+    """Where nothing may be kept nothing is, and nothing is compared."""
+    # given
+    lists = Lists(0)
+
+    # when
+    found = [lists.lists.of(mail(1), answer(b"list")) for _ in range(2)]
+
+    # then
+    assert [one.origin for one in found] == [None, None]
+    assert len(lists.read) == 2
+
+
+def test_lists_that_came_longest_ago_are_forgotten() -> None:
+    """However many records there are, what is known of their lists has a bound."""
+    # given
+    lists = Lists()
+    for number in range(ROOM):
+        lists.lists.of(mail(number), answer(b"list"))
+    before = len(lists.read)
+
+    # when
+    lists.lists.of(mail(0), answer(b"list"))
+
+    # then
+    assert len(lists.read) == before + 1

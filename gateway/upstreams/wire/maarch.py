@@ -15,7 +15,7 @@ from gateway.domain.changes import UploadItem
 from gateway.domain.details import AttachmentDetails, AttachmentVersion, MaarchDetails
 from gateway.domain.errors import BadInput, Conflict, GatewayError, NotFound, TooLarge
 from gateway.domain.media_types import media_type_of
-from gateway.domain.model import Attachment, AttachmentListing, Record, RecordKind
+from gateway.domain.model import Attachment, Listed, Record, RecordKind
 from gateway.domain.refs import Ref, RefType
 from gateway.transport.multipart import BREAKERS
 from gateway.transport.payloads import parse_time, text_or_none
@@ -153,11 +153,10 @@ class Reader:
         """Name a mail."""
         return Record(Ref(self.source, RefType.RECORD, (native_id,)), RecordKind.MAIL)
 
-    def listing(self, mail: Ref, wire: WireListing) -> AttachmentListing:
+    def listed(self, mail: Record, wire: WireListing) -> Listed:
         """Read the list of a mail, which MEM 21.03 does not repeat in it (`upstreams.md` 1.5); raises BadResponse."""
-        record = self.mail(mail.key[0])
-        found = tuple([self.attachment(attachment, record) for attachment in wire.attachments])
-        return AttachmentListing(record, found, wire.maileva_enabled)
+        found = tuple([self.attachment(attachment, mail) for attachment in wire.attachments])
+        return Listed(found, wire.maileva_enabled)
 
     def attachment(self, wire: WireAttachment, mail: Record) -> Attachment:
         """Read an attachment, in either form; raises BadResponse for a time in an unknown spelling.
