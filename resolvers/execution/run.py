@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,7 +34,7 @@ class Call:
 
     ``lasts`` says that what is made of its value depends on that and the tenant alone, unless something of it has to
     be loaded. ``variables`` are the arguments by their names, each with the variable that gives it, where all have
-    one.
+    one. Written forms know the field by its ``token``, for they may outlive the plan and must not keep it.
     """
 
     key: str
@@ -44,6 +44,7 @@ class Call:
     complete: Complete
     lasts: bool
     variables: Sequence[tuple[str, str]] | None
+    token: object = field(default_factory=object)
 
 
 class Information(NamedTuple):
@@ -180,7 +181,7 @@ class Run:
     def _form(self, call: Call, value: Lasting) -> Any:
         """Write what stays as it is when it is asked for again, and from then on give what was written."""
         forms = value.origin.forms
-        name = (call, self.info.context.ids, value.origin.name)
+        name = (call.token, self.info.context.ids, value.origin.name)
         found = forms.get(name)
         if found is not None:
             return found

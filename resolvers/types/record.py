@@ -87,9 +87,10 @@ async def _attachments(
         )
         return connection(page)
 
-    if listing.origin is None or request.has_cursor:
+    # Filters and cursors are texts of clients, of any length and number: what is made by them is not kept.
+    if listing.origin is None or wanted is not None or request.has_cursor:
         return made()
-    return LastingConnection(listing.origin, (request, wanted, order), made)
+    return LastingConnection(listing.origin, (request, order), made)
 
 
 async def _registered_mail(root: model.Record, info: Info) -> bool | None:
