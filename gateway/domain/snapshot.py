@@ -8,6 +8,8 @@ from cachetools import LRUCache
 
 T = TypeVar("T")
 
+UNKNOWN = msgspec.Raw()
+"""Stands for what is not there: None stands for what was noted."""
 MARK = 256
 """What it counts in bytes that something was asked for: the names and their places in the memory take as much."""
 
@@ -27,8 +29,8 @@ class Forms:
         return self._kept.get(name)
 
     def is_noted(self, name: Hashable) -> bool:
-        """Tell whether somebody has asked for this form before."""
-        return name in self._kept
+        """Tell whether somebody has asked for this form before; to ask again keeps the note among the latest."""
+        return self._kept.get(name, UNKNOWN) is not UNKNOWN
 
     def note(self, name: Hashable) -> None:
         """Take note that somebody asks for a form that is not kept."""

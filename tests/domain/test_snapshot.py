@@ -97,3 +97,19 @@ def test_forms_without_room_keep_nothing() -> None:
     # then
     assert not forms.is_noted("a")
     assert forms.get("b") is None
+
+
+def test_a_note_that_is_looked_at_stays() -> None:
+    """What comes again and again is known to, however much else comes between."""
+    # given
+    forms = Forms(3 * MARK)
+    forms.note("a")
+
+    # when
+    for number in range(10):
+        forms.note(number)
+        forms.is_noted("a")
+
+    # then
+    assert forms.is_noted("a")
+    assert not forms.is_noted(0)
