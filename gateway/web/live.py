@@ -110,7 +110,7 @@ class LiveEndpoint(GraphQL[RequestContext, None]):
         return cast("RequestContext", None) if visitor is None else self.context_of(visitor)
 
     def context_of(self, visitor: Visitor) -> RequestContext:
-        """Make the context of a connection."""
+        """Make the context of an operation."""
         return self._make_context(visitor, Call.lasting(LIFE, request_id=uuid4().hex))
 
     async def admit(self, payload: Mapping[str, object], scope: Scope) -> Visitor:
@@ -150,9 +150,9 @@ class LiveEndpoint(GraphQL[RequestContext, None]):
                 raise Unauthenticated(REFUSED) from exc
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def resolve(self, parameters: Parameters, context: RequestContext) -> None:
+    def resolve(self, parameters: Parameters, visitor: Visitor) -> None:
         """Put in the document that an operation of a WebSocket names."""
-        self._intake.resolve(parameters, context.principal)
+        self._intake.resolve(parameters, visitor.principal)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         """Read a request for an event stream as any other; raises Refusal, and GatewayError for its document."""

@@ -45,7 +45,10 @@ class Endpoint(Protocol):
         """Tell who opens a WebSocket; raises Unauthenticated."""
 
     def context_of(self, visitor: Visitor) -> RequestContext:
-        """Make the context of a connection."""
+        """Make the context of an operation."""
+
+    def resolve(self, parameters: Parameters, visitor: Visitor) -> None:
+        """Put in the document that an operation names; raises GatewayError."""
 
     def seconds_of(self, visitor: Visitor) -> float | None:
         """Tell how long a visitor may still stay."""
@@ -83,7 +86,15 @@ class Presented(GraphQLError):
 
 
 class Socket(BaseGraphQLTransportWSHandler[RequestContext, None]):
-    """Handles one connection; the endpoint it belongs to is its ``view``."""
+    """Handles one connection; the endpoint it belongs to is its ``view``.
+
+    Each operation has a context of its own, as requests have: what one has loaded is neither kept for as long as the
+    connection lasts nor given to a later one, for which it may be out of date.
+    """
+
+    _visitor: Visitor | None = None
+    """Who opened the connection; None until its first message has said it."""
+    _watch: asyncio.Task[None] | None = None
 
     async def handle_message(self, message: Message) -> None:
         """Take a message of the right shape; anything else ends the connection with 4400."""
@@ -91,8 +102,6 @@ class Socket(BaseGraphQLTransportWSHandler[RequestContext, None]):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("This is no message of graphql-transport-ws.")
-
-    _watch: asyncio.Task[None] | None = None
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Find out who is there; nobody who is known ends the connection with 4401."""
@@ -105,7 +114,7 @@ class Socket(BaseGraphQLTransportWSHandler[RequestContext, None]):
         except Unauthenticated as exc:
             await self.websocket.close(UNAUTHORIZED, exc.message)
             return
-        self.context = view.context_of(visitor)
+        self._visitor = visitor
         seconds = view.seconds_of(visitor)
         if seconds is not None:
             self._watch = asyncio.create_task(self._end_after(seconds))
@@ -117,8 +126,6 @@ class Socket(BaseGraphQLTransportWSHandler[RequestContext, None]):
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         await super().shutdown()
-        if self.context is not None:
-            self.context.close()
 
     async def _end_after(self, seconds: float) -> None:
         """End the connection when the credential does, by which it was opened."""
@@ -134,8 +141,8 @@ class Socket(BaseGraphQLTransportWSHandler[RequestContext, None]):
             return
         payload = msgspec.convert(message["payload"], Parameters)
         try:
-            if self.connection_acknowledged:
-                self.view.resolve(payload, self.context)  # type: ignore[attr-defined] # it is our own endpoint
+            if self._visitor is not None and self.connection_acknowledged:
+                cast("Endpoint", self.view).resolve(payload, self._visitor)
         except GatewayError as exc:
             errors = [
                 dict(error) for error in present([GraphQLError(exc.message, original_error=exc)], uuid4().hex)
@@ -144,6 +151,16 @@ class Socket(BaseGraphQLTransportWSHandler[RequestContext, None]):
             return
         message["payload"]["query"] = payload.query or ""
         await super().handle_subscribe(message)
+
+    async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
+        """Execute an operation, and end what it has left running."""
+        visitor = cast("Visitor", self._visitor)  # operations begin behind the first message
+        # Strawberry reads it before this task waits for anything, so that no other operation comes in between.
+        context = self.context = cast("Endpoint", self.view).context_of(visitor)
+        try:
+            await super().run_operation(operation)
+        finally:
+            context.close()
 
     async def _send_result_stream(
         self, operation: Operation[RequestContext, None], result_source: AsyncIterator[Any]
