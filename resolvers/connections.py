@@ -82,7 +82,7 @@ class Connection(msgspec.Struct, Generic[T], frozen=True):
 
 
 class LastingConnection(Lasting, Generic[T]):
-    """A page of a list that came before, which is made only where something else than its written form is wanted.
+    """A page whose written form may be kept: it is made only where that is not, or something else is wanted.
 
     ``name`` tells it from other pages of the list.
     """

@@ -206,7 +206,7 @@ class AttachmentListing(msgspec.Struct, frozen=True, dict=True, eq=False):
     """All attachments of a record, in the order of the source.
 
     ``read`` gives them when somebody asks: of a list that came before, what was written of it may be enough.
-    ``origin`` says where that is kept, and is None where nothing is. Listings that say the same are equal.
+    ``origin`` says where that is kept, and is None where nothing is.
     """
 
     record: Record
@@ -218,17 +218,9 @@ class AttachmentListing(msgspec.Struct, frozen=True, dict=True, eq=False):
         """Make the listing of a list that was read."""
         return cls(record, lambda: listed)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AttachmentListing):
-            return NotImplemented
-        return (self.record, self.listed) == (other.record, other.listed)
-
-    def __hash__(self) -> int:
-        return hash(self.record)
-
     @cached_property
     def listed(self) -> Listed:
-        """Read the list; raises nothing, as it has been read when it came for the first time."""
+        """Read the list: what can be wrong with it was found when it came for the first time."""
         return self.read()
 
     @property

@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 UNKNOWN = msgspec.Raw()
 """Stands for what is not there: None stands for what was noted."""
-MARK = 256
-"""What it counts in bytes that something was asked for: the names and their places in the memory take as much."""
+MARK = 768
+"""Bytes that a form takes beside its text: its name, and its place in the memory. So does one that is noted alone."""
 
 
 class Forms:
@@ -29,11 +29,11 @@ class Forms:
         return self._kept.get(name)
 
     def is_noted(self, name: Hashable) -> bool:
-        """Tell whether somebody has asked for this form before; to ask again keeps the note among the latest."""
+        """Tell whether a name was noted, or has a form; to ask keeps it among the latest."""
         return self._kept.get(name, UNKNOWN) is not UNKNOWN
 
     def note(self, name: Hashable) -> None:
-        """Take note that somebody asks for a form that is not kept."""
+        """Take note of a name that has no form: of what somebody asked for once, or of a list that was read."""
         if self.room >= MARK:
             self._kept[name] = None
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from gateway.domain.model import Branch, File, Folder, Library, Placement
 from gateway.domain.refs import Ref
-from gateway.domain.snapshot import Snapshot
+from gateway.domain.snapshot import MARK, Snapshot
 
 ROOM = 512
 """Bytes that the written forms of a tree may take for each of its entries: about as many as its lists have."""
+LEAST_ROOM = 8 * MARK
+"""What any tree may take, of however few entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def build_tree(library: Library, folders: Iterable[Folder], files_of: "FilesOf")
         branch.files.sort(key=_by_name)
     roots.sort(key=_by_name)
     root_files.sort(key=_by_name)
-    room = ROOM * (len(by_ref) + len(files))
+    room = LEAST_ROOM + ROOM * (len(by_ref) + len(files))
     return Tree(library, Snapshot.of(roots, room), Snapshot.of(root_files, room), by_ref, files)
 
 

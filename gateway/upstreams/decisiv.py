@@ -184,7 +184,7 @@ class DecisivAdapter:
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         own, self._consumer = _credential(settings)
         self._client = connect(settings, auth or own)
-        self._lists = UnchangedLists(0 if settings.pass_through else settings.kept_answers, self._listed)
+        self._lists = UnchangedLists(0 if settings.pass_through else settings.kept_answers)
         self._addresses = Addresses(self._client, open_door(settings))
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Attachment | GatewayError]:
@@ -336,7 +336,7 @@ class DecisivAdapter:
         if not is_case(parent):
             raise not_found(self.name)
         response = await self._get(self._list_path(parent.key[0]), call)
-        return self._lists.of(Record(parent, RecordKind.CASE), response)
+        return self._lists.of(Record(parent, RecordKind.CASE), response, self._listed)
 
     def _listed(self, case: Record, response: Response) -> Listed:
         return Listed(tuple(self._by_ref(case.ref.key[0], response).values()))

@@ -129,7 +129,7 @@ class MaarchAdapter:
         self._reader = Reader(settings.name, ZoneInfo(settings.timezone))
         self._login = connect(settings, HeaderAuth({}))
         self._client = connect(settings, auth or self._choose_auth())
-        self._lists = UnchangedLists(0 if settings.pass_through else settings.kept_answers, self._listed)
+        self._lists = UnchangedLists(0 if settings.pass_through else settings.kept_answers)
 
     async def fetch(self, refs: Sequence[Ref], call: Call) -> Sequence[Entry | GatewayError]:
         """Get attachments: 1 request for each distinct one.
@@ -344,7 +344,7 @@ class MaarchAdapter:
 
     async def _listing(self, parent: Ref, call: Call) -> AttachmentListing:
         response = await self._client.get(self._list_path(parent), call)
-        return self._lists.of(self._reader.mail(parent.key[0]), response)
+        return self._lists.of(self._reader.mail(parent.key[0]), response, self._listed)
 
     def _list_path(self, parent: Ref) -> str:
         return join_path("resources", self._native_id(RefType.RECORD, parent), "attachments")

@@ -17,6 +17,9 @@ from gateway.transport.exchange import Response
 
 T = TypeVar("T")
 
+MARK = 4096
+"""Bytes that something takes which was made of next to nothing: an empty tree, and the question that it answers."""
+
 
 class Unchanged(Generic[T]):
     """What was made of the last answers to each question, which nobody may change any more.
@@ -33,7 +36,7 @@ class Unchanged(Generic[T]):
 
     def of(self, question: Hashable, answers: Sequence[bytes], make: Callable[[], T]) -> T:
         """Give what was made of these answers to a question, or make it; raises what ``make`` raises."""
-        size = sum(map(len, answers))
+        size = MARK + sum(map(len, answers))
         if size > self._kept.maxsize:
             return make()
         seen = b"".join([hashlib.sha256(answer).digest() for answer in answers])
@@ -48,22 +51,28 @@ class Unchanged(Generic[T]):
 class UnchangedLists:
     """Knows the lists of records that came before, and keeps what was written of them, up to ``most_bytes``.
 
-    What is made of a list takes some five times as much as its JSON in an answer, so ``read`` makes it again where
-    another document asks for it. It belongs to one adapter, and so to one tenant and one credential.
+    What is made of a list takes some five times as much as its JSON in an answer, so it is made again where another
+    document asks for it. It belongs to one adapter, and so to one tenant and one credential.
     """
 
-    def __init__(self, most_bytes: int, read: Callable[[Record, Response], Listed]) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self._forms = Forms(most_bytes)
-        self._read = read
 
-    def of(self, record: Record, answer: Response) -> AttachmentListing:
-        """Give the list of a record; it is read now, and raises what ``read`` raises, unless it came before."""
+    def of(
+        self, record: Record, answer: Response, read: Callable[[Record, Response], Listed]
+    ) -> AttachmentListing:
+        """Give the list of a record; it is read now, and raises what ``read`` raises, unless it came before.
+
+        A list is noted once it was read without an error.
+        """
         if not self._forms.room:
-            return AttachmentListing.of(record, self._read(record, answer))
-        name = hashlib.sha256(f"{answer.status} {record.ref.key} ".encode() + answer.body).digest()
+            return AttachmentListing.of(record, read(record, answer))
+        digest = hashlib.sha256(f"{answer.status} {record.ref.key} ".encode())
+        digest.update(answer.body)
+        name = digest.digest()
         origin = Origin(self._forms, name)
         if self._forms.is_noted(name):
-            return AttachmentListing(record, lambda: self._read(record, answer), origin)
-        listed = self._read(record, answer)
+            return AttachmentListing(record, lambda: read(record, answer), origin)
+        listed = read(record, answer)
         self._forms.note(name)
         return AttachmentListing(record, lambda: listed, origin)

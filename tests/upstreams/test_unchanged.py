@@ -3,10 +3,10 @@
 import pytest
 
 from gateway.domain.errors import BadResponse
-from gateway.domain.model import Listed, Record, RecordKind
+from gateway.domain.model import AttachmentListing, Listed, Record, RecordKind
 from gateway.domain.refs import Ref, RefType
 from gateway.transport.exchange import Response
-from gateway.upstreams.unchanged import Unchanged, UnchangedLists
+from gateway.upstreams.unchanged import MARK, Unchanged, UnchangedLists
 
 ROOM = 10_000
 
@@ -26,7 +26,7 @@ class Maker:
 def test_the_same_answer_is_read_once() -> None:
     """What was made of an answer is given again while it comes unchanged."""
     # given
-    unchanged, make = Unchanged[list[int]](100), Maker()
+    unchanged, make = Unchanged[list[int]](MARK + 100), Maker()
 
     # when
     found = [unchanged.of("2025", (bytes([1, 2]), b"three"), make) for _ in range(3)]
@@ -42,7 +42,7 @@ def test_the_same_answer_is_read_once() -> None:
 def test_another_answer_is_read_anew(other: tuple[bytes, ...]) -> None:
     """A single byte that differs is another answer, and then the new one counts."""
     # given
-    unchanged, make = Unchanged[list[int]](100), Maker()
+    unchanged, make = Unchanged[list[int]](MARK + 100), Maker()
     unchanged.of("2025", (b"one", b"two"), make)
 
     # when
@@ -55,7 +55,7 @@ def test_another_answer_is_read_anew(other: tuple[bytes, ...]) -> None:
 def test_questions_do_not_share_answers() -> None:
     """Equal answers to two questions make two things: a library's folders know their library."""
     # given
-    unchanged, make = Unchanged[list[int]](100), Maker()
+    unchanged, make = Unchanged[list[int]](MARK + 100), Maker()
 
     # when
     found = [unchanged.of(year, (b"[]",), make) for year in ("2024", "2025")]
@@ -67,7 +67,7 @@ def test_questions_do_not_share_answers() -> None:
 def test_what_cannot_be_read_is_not_remembered() -> None:
     """A broken answer raises each time, and the next good one is read."""
     # given
-    unchanged = Unchanged[list[int]](100)
+    unchanged = Unchanged[list[int]](MARK + 100)
 
     def broken() -> list[int]:
         raise BadResponse("broken", source="mails")
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_not_remembered() -> None:
 def test_the_memory_is_bounded(most: int, bytes_of_answer: int, read: int) -> None:
     """What is larger than the setting allows is read each time."""
     # given
-    unchanged, make = Unchanged[list[int]](most), Maker()
+    unchanged, make = Unchanged[list[int]](most and MARK + most), Maker()
 
     # when
     for _ in range(2):
@@ -97,7 +97,7 @@ def test_the_memory_is_bounded(most: int, bytes_of_answer: int, read: int) -> No
 def test_what_was_not_asked_for_longest_goes_first() -> None:
     """The memory holds what is in use."""
     # given
-    unchanged, make = Unchanged[list[int]](100), Maker()
+    unchanged, make = Unchanged[list[int]](2 * (MARK + 50)), Maker()
     answer = (b"x" * 40,)
     for year in ("2023", "2024"):
         unchanged.of(year, answer, make)
@@ -116,7 +116,11 @@ class Lists:
 
     def __init__(self, most_bytes: int = ROOM) -> None:
         self.read: list[bytes] = []
-        self.lists = UnchangedLists(most_bytes, self._read)
+        self._lists = UnchangedLists(most_bytes)
+
+    def of(self, record: Record, answer: Response) -> AttachmentListing:
+        """Give a list."""
+        return self._lists.of(record, answer, self._read)
 
     def _read(self, _: Record, answer: Response) -> Listed:
         self.read.append(answer.body)
@@ -139,11 +143,11 @@ def test_a_list_that_comes_again_is_read_when_somebody_asks_for_it() -> None:
     """The first is read at once, for it may be wrong; of the others what was written may be enough."""
     # given
     lists = Lists()
-    first = lists.lists.of(mail(1), answer(b"list"))
+    first = lists.of(mail(1), answer(b"list"))
     reads = [len(lists.read)]
 
     # when
-    again = lists.lists.of(mail(1), answer(b"list"))
+    again = lists.of(mail(1), answer(b"list"))
     reads.append(len(lists.read))
     said = [again.registered_mail, again.attachments, first.registered_mail]
     reads.append(len(lists.read))
@@ -163,10 +167,10 @@ def test_lists_that_differ_do_not_share_what_was_written(record: Record, other: 
     """Another content is another list, and so is the same of another mail, whose cursors are its own."""
     # given
     lists = Lists()
-    first = lists.lists.of(mail(1), answer(b"list"))
+    first = lists.of(mail(1), answer(b"list"))
 
     # when
-    second = lists.lists.of(record, other)
+    second = lists.of(record, other)
 
     # then
     assert len(lists.read) == 2
@@ -181,7 +185,7 @@ def test_a_list_that_cannot_be_read_fails_each_time_it_comes() -> None:
     # when, then
     for _ in range(3):
         with pytest.raises(BadResponse):
-            lists.lists.of(mail(1), answer(b"broken"))
+            lists.of(mail(1), answer(b"broken"))
 
 
 def test_without_room_lists_have_no_origin() -> None:
@@ -190,7 +194,7 @@ def test_without_room_lists_have_no_origin() -> None:
     lists = Lists(0)
 
     # when
-    found = [lists.lists.of(mail(1), answer(b"list")) for _ in range(2)]
+    found = [lists.of(mail(1), answer(b"list")) for _ in range(2)]
 
     # then
     assert [one.origin for one in found] == [None, None]
@@ -202,11 +206,27 @@ def test_lists_that_came_longest_ago_are_forgotten() -> None:
     # given
     lists = Lists()
     for number in range(ROOM):
-        lists.lists.of(mail(number), answer(b"list"))
+        lists.of(mail(number), answer(b"list"))
     before = len(lists.read)
 
     # when
-    lists.lists.of(mail(0), answer(b"list"))
+    lists.of(mail(0), answer(b"list"))
 
     # then
     assert len(lists.read) == before + 1
+
+
+def test_trees_of_nothing_are_counted_too() -> None:
+    """Clients choose the years they ask for, and a source may have nothing in any: each takes its place all the same."""
+    # given
+    unchanged, make = Unchanged[list[int]](3 * MARK), Maker()
+
+    # when
+    for year in range(10):
+        unchanged.of(year, (b"",), make)
+    before = make.times
+    for year in (0, 9):
+        unchanged.of(year, (b"",), make)
+
+    # then
+    assert make.times == before + 1
