@@ -19,12 +19,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from gateway.domain.errors import BadIdentifier
 from gateway.domain.refs import Ref, RefType
 
-LONGEST_IDENTIFIER = 2048
+LONGEST_IDENTIFIER = 5000
+"""Characters: lookups take identifiers of three texts of 256, which seal to some 4,000 when each takes 4 bytes."""
 LONGEST_CURSOR = 4096
 KEY_BYTES = (32, 64)
 """AES-128-SIV and AES-256-SIV: each takes two keys of AES."""
 MOST_REMEMBERED = 131_072
 """Identifiers that are remembered for each tenant, in some 45 MB: sealing one takes 2 µs, and a tree has 1,200."""
+LONGEST_REMEMBERED = 256
+"""Characters of an identifier that is remembered, which those of all sources are shorter than."""
 MOST_READ = 8192
 """Identifiers whose reading is remembered: clients ask for one object many times."""
 NO_IDENTIFIER = "This is not an identifier of this gateway."
@@ -88,7 +91,7 @@ class Identifiers:
 
     def open(self, text: str) -> Ref:
         """Read an identifier; raises BadIdentifier, which never says what is wrong. No upstream request."""
-        return self._read(text)
+        return self._read(text) if len(text) <= LONGEST_REMEMBERED else self._opened(text)
 
     def _opened(self, text: str) -> Ref:
         try:
@@ -108,9 +111,10 @@ class Identifiers:
             # Not among the younger again: who reads a long list over and over would fill both with it.
             return text
         text = self._seal.seal(msgspec.msgpack.encode((ref.type.value, ref.source, *ref.key)))
-        if len(self._recent) >= MOST_REMEMBERED // 2:
-            self._recent, self._former = {}, self._recent
-        self._recent[ref] = text
+        if len(text) <= LONGEST_REMEMBERED:
+            if len(self._recent) >= MOST_REMEMBERED // 2:
+                self._recent, self._former = {}, self._recent
+            self._recent[ref] = text
         return text
 
 

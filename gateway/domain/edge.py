@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+REMEMBERED = 32
+"""Values of a header that are remembered with what follows from them; each may have 64 KB."""
 ANY = "*"
 HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 """A host as clients write it, in small letters: a name or an address, and perhaps a port."""

@@ -74,6 +74,11 @@ class Passing:
         await asyncio.gather(*self._closing)
 
     def _let_go(self, adapter: Adapter) -> None:
+        """Close an adapter after a while; at once, where so many have to go that somebody makes up credentials."""
+        if len(self._leaving) >= self._most:
+            oldest = next(iter(self._leaving))
+            self._leaving[oldest].cancel()
+            self._close(oldest)
         self._leaving[adapter] = asyncio.get_running_loop().call_later(GRACE, self._close, adapter)
 
     def _close(self, adapter: Adapter) -> None:

@@ -13,6 +13,9 @@ from cachetools import TTLCache
 from gateway.domain.edge import AnswerSettings
 from gateway.web.outcome import Outcome
 
+MARK = 2048
+"""Bytes that an answer takes beside its text."""
+
 
 class Answers:
     """The answers of one process; ``seconds`` and ``bytes`` bound those of each tenant."""
@@ -42,7 +45,7 @@ class Answers:
         """Remember an answer that is whole, unless something was written since it was begun, or it is too large."""
         if not outcome.is_whole or writes != self.writes(tenant):
             return
-        size = 2 * len(outcome.body(""))  # its text, and what it was written from
+        size = MARK + 3 * len(outcome.body(""))  # its text, what it was written from, and its compressed forms
         if size <= self._settings.bytes:
             self._of(tenant)[key] = (outcome, size)
 

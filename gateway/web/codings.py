@@ -8,6 +8,8 @@ from types import MappingProxyType
 import brotli
 import zstandard
 
+from gateway.domain.edge import REMEMBERED
+
 WORTHWHILE = 1024
 """Bytes below which an answer is sent as it is: it fits one packet either way."""
 GZIP_WINDOW = 31
@@ -35,7 +37,7 @@ CODINGS: Mapping[str, Compress] = MappingProxyType({"zstd": _zstd, "br": _brotli
 """From the best to the most common: of what a client accepts equally, the first is taken."""
 
 
-@lru_cache(256)
+@lru_cache(REMEMBERED)
 def preferred_coding(accepted: str) -> str | None:
     """Choose a coding by the text of `Accept-Encoding`; None is the answer as it is, which all may get."""
     if len(accepted) > LONGEST_HEADER:

@@ -4,6 +4,7 @@ A request error (nothing was executed) has no ``data``: under ``application/grap
 under ``application/json`` 200. Faults of the HTTP request itself answer 4xx in both.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -144,12 +145,16 @@ class GraphQLEndpoint:
     async def _remembered(self, key: ReadKey, deadline: float, start: Start) -> Outcome:
         """Give the answer that is remembered, or that of the same query that runs already, or execute the query."""
         tenant = key[0].principal.tenant
-        found = self._answers.find(tenant, key)
+        name = (
+            key[0],
+            hashlib.sha256(msgspec.json.encode(key[1:])).digest(),
+        )  # of one length, whatever was sent
+        found = self._answers.find(tenant, name)
         if found is not None:
             return found
         writes = self._answers.writes(tenant)
         outcome = await self._reads.run((key, deadline), time.monotonic() + deadline, start)
-        self._answers.keep(tenant, key, outcome, writes)
+        self._answers.keep(tenant, name, outcome, writes)
         return outcome
 
     def _deadline(self, request: Request) -> float:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from gateway.domain.edge import REMEMBERED
+
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
 HTML = "text/html"
@@ -40,7 +42,7 @@ class _Range:
     media_type: str = field(compare=False)
 
 
-@lru_cache(256)
+@lru_cache(REMEMBERED)
 def preferred_type(accept: str | None) -> str:
     """Choose the answer's type (RFC 9110, 12.5.1); JSON where the client does not say. Raises Refusal 406."""
     if not accept:
@@ -84,7 +86,7 @@ async def read_parameters(request: Request, largest: int) -> Parameters:
     return _decode(await read_body(request, largest))
 
 
-@lru_cache(256)
+@lru_cache(REMEMBERED)
 def _check_type(text: str) -> None:
     """Raise Refusal for a type of a request's body that is not read."""
     content_type, _, options = text.partition(";")

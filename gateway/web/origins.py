@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from gateway.domain.edge import ANY, DEFAULT_PORTS, HOST
+from gateway.domain.edge import ANY, DEFAULT_PORTS, HOST, REMEMBERED
 from gateway.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-REMEMBERED = 256
 
 
 class Hosts:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import Any, Generic, TypeVar
 
 from graphql import (
@@ -33,6 +34,9 @@ from resolvers.execution.tokens import count_tokens
 from resolvers.execution.variables import Variables
 from resolvers.scopes import INTROSPECTION, Alternatives, Needs, lacking, needs_of_operations
 
+BASE = 8_000
+TOKEN = 600
+"""Bytes that a document takes for itself and for each of its tokens, measured, and rounded up."""
 ENDING = frozenset({"download", "stagedUpload"})
 
 K = TypeVar("K", bound=Hashable)
@@ -40,24 +44,30 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """A map that forgets what was not used for longest once its entries' sizes add up to more than ``most``."""
+    """A map that forgets what was not used for longest once its entries' sizes add up to more than ``most``.
 
-    def __init__(self, most: int) -> None:
+    Sizes are in bytes; ``size_of`` tells that of an entry.
+    """
+
+    def __init__(self, most: int, size_of: Callable[[K, V], int]) -> None:
+        self._size_of = size_of
         self._most = most
-        self._held = 0
+        self.held = 0
+        """The bytes of all entries."""
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
-    def get(self, key: K, make: Callable[[], V], size: int) -> V:
-        """Give the value of a key, making it where it is not remembered; ``size`` is what remembering it costs."""
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """Give the value of a key, making it where it is not remembered."""
         found = self._entries.get(key)
         if found is not None:
             self._entries.move_to_end(key)
             return found[0]
         value = make()
+        size = self._size_of(key, value)
         self._entries[key] = (value, size)
-        self._held += size
-        while self._held > self._most:
-            self._held -= self._entries.popitem(last=False)[1][1]
+        self.held += size
+        while self.held > self._most:
+            self.held -= self._entries.popitem(last=False)[1][1]
         return value
 
     def __len__(self) -> int:
@@ -69,7 +79,7 @@ class Remembered(Generic[K, V]):
 class Document:
     """A document that was parsed and validated; ``errors`` say why it cannot be executed.
 
-    ``size`` is the length of its text.
+    ``size`` is about how many bytes it takes, which is far more than its text has.
     """
 
     size: int
@@ -148,16 +158,18 @@ def check_document(
 
     ``fields`` says which scopes the fields of the schema take, see `resolvers.scopes`.
     """
-    if count_tokens(text, rules.limits.tokens + 1) > rules.limits.tokens:
-        return Document(len(text), None, [_too_many_tokens(rules.limits)])
+    tokens = count_tokens(text, rules.limits.tokens + 1)
+    size = BASE + TOKEN * tokens + getsizeof(text)
+    if tokens > rules.limits.tokens:
+        return Document(size, None, [_too_many_tokens(rules.limits)])
     try:
-        ast = parse(text, max_tokens=rules.limits.tokens)
+        ast = _parsed(text, rules.limits)
     except GraphQLError as error:
-        return Document(len(text), None, [_syntax_error(error, rules.limits)])
+        return Document(size, None, [_syntax_error(error, rules.limits)])
     errors = check_shape(ast, rules.limits) or _validate(schema, ast, rules)
     if errors:
-        return Document(len(text), ast, errors)
-    document = Document(len(text), ast, [])
+        return Document(size, ast, errors)
+    document = Document(size, ast, [])
     for definition in ast.definitions:
         if isinstance(definition, OperationDefinitionNode):
             name = _name(definition)
@@ -170,6 +182,15 @@ def check_document(
     for operation, needs in needs_of_operations(schema, fields, ast).items():
         document.needs[operation] = needs - INTROSPECTION if rules.introspection else needs
     return document
+
+
+def _parsed(text: str, limits: Limits) -> DocumentNode:
+    """Parse a document, and part its tokens: linked both ways they would wait for the garbage collector."""
+    ast = parse(text, max_tokens=limits.tokens)
+    token = ast.loc.start_token if ast.loc else None
+    while token is not None:
+        token.prev, token.next, token = None, None, token.next
+    return ast
 
 
 def _syntax_error(error: GraphQLError, limits: Limits) -> GraphQLError:

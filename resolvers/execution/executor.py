@@ -24,12 +24,14 @@ from resolvers.scopes import needs_of_fields
 
 log = logging.getLogger(__name__)
 
-MOST_DOCUMENTS = 1_000_000
-"""Characters of the documents that are remembered; what is remembered of each takes some 50 times its text."""
-MOST_PLANS = 2_000_000
-"""The same of plans: a document has one for each operation and each set of values of its conditions."""
-
-MOST_COSTS = 2_000_000
+MEBIBYTE = 1024 * 1024
+MOST_DOCUMENTS = 64 * MEBIBYTE
+"""Bytes of the documents that are remembered, each for all who send it."""
+MOST_PLANS = 128 * MEBIBYTE
+"""Bytes of plans with the documents that they hold: one for each operation and set of values of its conditions."""
+PLAN = 25_000
+"""Bytes that the smallest plan takes beside its document."""
+MOST_COSTS = 64 * MEBIBYTE
 """The same of costs: an operation has one for each set of sizes and conditions."""
 
 TOO_DEEP = "The operation is nested too deeply."
@@ -77,9 +79,13 @@ class Executor:
         mark_one_of(self._schema)
         self._needs = needs_of_fields(self._schema)
         self._converters = Converters(schema.config, schema.schema_converter.scalar_registry)
-        self._documents: Remembered[str, Document] = Remembered(MOST_DOCUMENTS)
-        self._plans: Remembered[PlanKey, Project | None] = Remembered(MOST_PLANS)
-        self._costs: Remembered[CostKey, Cost | Answer] = Remembered(MOST_COSTS)
+        self._documents: Remembered[str, Document] = Remembered(
+            MOST_DOCUMENTS, lambda _, document: document.size
+        )
+        self._plans: Remembered[PlanKey, Project | None] = Remembered(
+            MOST_PLANS, lambda key, _: PLAN + 2 * key[0].size
+        )
+        self._costs: Remembered[CostKey, Cost | Answer] = Remembered(MOST_COSTS, lambda key, _: key[0].size)
 
     @property
     def limits(self) -> Limits:
@@ -88,9 +94,7 @@ class Executor:
 
     def document(self, text: str) -> Document:
         """Give a document, parsed and checked against the schema and the limits, once. No upstream request."""
-        return self._documents.get(
-            text, lambda: check_document(self._schema, text, self._rules, self._needs), len(text)
-        )
+        return self._documents.get(text, lambda: check_document(self._schema, text, self._rules, self._needs))
 
     async def execute(
         self,
@@ -159,7 +163,6 @@ class Executor:
         found = self._costs.get(
             (document, operation_name, conditions, sizes),
             lambda: self._estimated(document, operation, values),
-            document.size,
         )
         return found if isinstance(found, Answer) else Checked(document, operation, values, found)
 
@@ -187,7 +190,6 @@ class Executor:
         return self._plans.get(
             (document, operation_name, conditions),
             lambda: self._compiled(document, checked.operation, values),
-            document.size,
         )
 
     def _compiled(

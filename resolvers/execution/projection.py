@@ -62,6 +62,8 @@ KNOWN = {
 }
 """What the functions may use besides their numbered constants."""
 
+LONGEST_KEYS = 1024
+"""Characters of the keys of a class that is remembered beyond its plan."""
 MOST_NAMES = 20_000
 """How much one operation may need: a document of a few kilobytes can ask for far more than any client means to."""
 
@@ -319,8 +321,12 @@ class Compiler:
         return name
 
 
-@lru_cache(1024)
 def shape_of(keys: tuple[str, ...]) -> type[msgspec.Struct]:
+    """Give the class of answers with these keys; aliases of any length are not remembered."""
+    return _known_shape(keys) if sum(map(len, keys)) <= LONGEST_KEYS else _shape(keys)
+
+
+def _shape(keys: tuple[str, ...]) -> type[msgspec.Struct]:
     """Make the class of answers with these keys, whose values are all there when they are made.
 
     Such an object takes a third of a dict's time and memory, and is written as the same JSON.
@@ -328,6 +334,9 @@ def shape_of(keys: tuple[str, ...]) -> type[msgspec.Struct]:
     names = [f"f{number}" for number in range(len(keys))]
     renamed = dict(zip(names, keys, strict=True))
     return msgspec.defstruct("Shape", [(name, Any) for name in names], rename=renamed, frozen=True, gc=False)
+
+
+_known_shape = lru_cache(1024)(_shape)
 
 
 def _indented(lines: list[str]) -> list[str]:

@@ -1,14 +1,19 @@
 """The rules of the executor: what it remembers, what it refuses, and what it leaves to graphql-core."""
 
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import strawberry
+from graphql import Token
 
-from resolvers.execution.documents import Remembered
+from resolvers.execution.documents import Remembered, Rules, check_document
 from resolvers.execution.executor import Executor, NotAllowed
-from tests.execution.comparison import Spied, plain
+from resolvers.execution.projection import shape_of
+from resolvers.scopes import needs_of_fields
+from tests.execution.comparison import BOUNDLESS, CORE, Spied, plain
 from tests.execution.things import whole_world
 from tests.execution.world import World
 from tests.identifiers import IDS
@@ -42,26 +47,26 @@ async def carried(
 def test_what_was_not_used_for_longest_is_forgotten() -> None:
     """Memory has an end, whatever clients send, and what is in use stays."""
     # given
-    remembered: Remembered[str, int] = Remembered(10)
-    for key, size in (("a", 4), ("b", 4), ("a", 4)):
-        remembered.get(key, lambda: 1, size)
+    remembered: Remembered[str, int] = Remembered(10, lambda _, __: 4)
+    for key in ("a", "b", "a"):
+        remembered.get(key, lambda: 1)
 
     # when
-    remembered.get("c", lambda: 1, 4)
+    remembered.get("c", lambda: 1)
 
     # then
-    assert remembered.get("a", lambda: 2, 4) == 1
-    assert remembered.get("b", lambda: 2, 4) == 2
+    assert remembered.get("a", lambda: 2) == 1
+    assert remembered.get("b", lambda: 2) == 2
     assert len(remembered) == 2
 
 
 def test_what_is_larger_than_the_memory_is_not_kept() -> None:
     """One huge document does not stay, nor what would follow it."""
     # given
-    remembered: Remembered[str, int] = Remembered(10)
+    remembered: Remembered[str, int] = Remembered(10, lambda _, __: 11)
 
     # when
-    value = remembered.get("huge", lambda: 1, 11)
+    value = remembered.get("huge", lambda: 1)
 
     # then
     assert value == 1
@@ -258,3 +263,75 @@ async def test_no_text_of_a_client_becomes_code(world: World, alias: str) -> Non
     # then
     assert [set(source) for source in plain(answer)[alias]] == [{alias}] * 5
     assert executor.compiled == 1
+
+
+KINDS = (
+    "{{ a{n}: __typename }}",
+    '{{ node(id: "{n}") {{ id }} }}',
+    '{{ nodes(ids: ["{n}"]) {{ id ... on StoredFile {{ name size mediaType }} ... on Record {{ kind }} }} }}',
+    "{{ a{n} }}",
+    "{{ {n}f",
+    '{{ source(name: "{n}") {{ ' + "name " * 300 + "}} }}",
+)
+"""Documents with a plan and without, long and short, right and wrong."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_remembered_of_documents_is_counted(world: World, kind: str) -> None:
+    """The bounds are in bytes, and hold for small documents too, of which each takes far more than its text."""
+    # given
+    executor, many = Spied(), 40
+    await executor.execute(executor.document(kind.format(n="first")), {}, None, world.context(), read_only=True)
+    gc.collect()
+    tracemalloc.start()
+
+    # when
+    for number in range(many):
+        document = executor.document(kind.format(n=number))
+        await executor.execute(document, {}, None, world.context(), read_only=True)
+    del document
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    # then
+    assert taken < sum(one.held for one in (executor._documents, executor._plans, executor._costs))
+
+
+def test_documents_that_gave_way_do_not_wait_for_the_collector() -> None:
+    """The parser links the tokens of a document both ways, which would keep each of them for a long time."""
+    # given
+    needs, text = needs_of_fields(CORE), "{ " + " ".join(f"a{n}: __typename" for n in range(900)) + "}"
+    document = check_document(CORE, text, Rules(BOUNDLESS), needs)
+    assert document.errors == []
+    gc.collect()  # what only validation needed
+    gc.disable()
+
+    # when
+    try:
+        held = _tokens()
+        del document
+        left = _tokens()
+    finally:
+        gc.enable()
+
+    # then
+    assert held >= 900
+    assert left == 0
+
+
+def _tokens() -> int:
+    """Count the tokens of documents that the test's fields are written with."""
+    found = (one for one in gc.get_objects() if isinstance(one, Token))
+    return sum(one.value == "__typename" for one in found)
+
+
+def test_aliases_of_any_length_are_not_remembered_beyond_their_plan() -> None:
+    """Classes of answers are shared by plans; keys that a client makes up would stay longer than its document."""
+    # given
+    short, long = ("id", "name"), ("a" * 2000,)
+
+    # then
+    assert shape_of(short) is shape_of(short)
+    assert shape_of(long) is not shape_of(long)
+    assert shape_of(long).__struct_encode_fields__ == long

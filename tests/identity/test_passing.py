@@ -274,3 +274,17 @@ async def test_only_so_many_credentials_are_held(office: Office) -> None:
     with pytest.raises(CredentialMissing):
         await passing.without.probe(Call.lasting(5))
     await passing.aclose()
+
+
+async def test_only_so_many_adapters_wait_to_be_closed(office: Office) -> None:
+    """One that gave way stays for what it was asked, but not where credentials are made up one after the other."""
+    # given
+    passing = Passing(office.settings, most=3)
+
+    # when
+    for number in range(20):
+        passing.adapter(Secret(f"Basic {number}"))
+
+    # then
+    assert len(passing._leaving) == 3
+    await passing.aclose()

@@ -143,12 +143,12 @@ def test_nonsense_is_refused(text: str) -> None:
 def test_long_texts_are_not_looked_at() -> None:
     """Nobody makes the gateway decrypt megabytes: what is too long is refused even where it was sealed."""
     # given
-    longest = IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("x" * 1502,)))
-    longer = IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("x" * 1510,)))
+    longest = IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("x" * 3710,)))
+    longer = IDS.seal(Ref("maarch", RefType.ATTACHMENT, ("x" * 3730,)))
 
     # then
     assert len(longest) <= LONGEST_IDENTIFIER < len(longer)
-    assert IDS.open(longest).key == ("x" * 1502,)
+    assert IDS.open(longest).key == ("x" * 3710,)
     assert refused(IDS, longer)
 
 
@@ -234,6 +234,32 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     # then
     assert held <= 100
     assert again == first
+
+
+def test_the_longest_lookups_have_identifiers_that_open() -> None:
+    """What a lookup takes, three texts of 256 characters of four bytes, can be asked for again."""
+    # given
+    ref = Ref("espocrm", RefType.RECORD, ("\U0001f4ce" * 256,) * 3)
+
+    # when
+    text = IDS.seal(ref)
+
+    # then
+    assert IDS.open(text) == ref
+
+
+def test_long_identifiers_are_not_remembered() -> None:
+    """Lookups take texts that clients choose: what would fill the memory is sealed anew each time, to the same."""
+    # given
+    ids = Identifiers([NEW], "acme")
+    refs_of_clients = [Ref("espocrm", RefType.RECORD, (f"{n}" * 64, "x" * 256, "file")) for n in range(9)]
+
+    # when
+    first = [ids.seal(ref) for ref in refs_of_clients]
+
+    # then
+    assert len(ids) == 0
+    assert [ids.seal(ref) for ref in refs_of_clients] == first
 
 
 def test_identifiers_of_the_demo_stay_as_they_are() -> None:

@@ -217,7 +217,7 @@ def test_lists_that_came_longest_ago_are_forgotten() -> None:
 
 
 def test_trees_of_nothing_are_counted_too() -> None:
-    """Clients choose the years they ask for, and a source may have nothing in any: each takes its place all the same."""
+    """Clients choose the years they ask for, and a source may have nothing in any: each takes its place."""
     # given
     unchanged, make = Unchanged[list[int]](3 * MARK), Maker()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.domain.edge import AnswerSettings
-from gateway.web.answers import Answers
+from gateway.web.answers import MARK, Answers
 from gateway.web.outcome import Outcome
 from tests.world import World, running_world
 
@@ -37,8 +37,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def answers(clock: Clock) -> Answers:
-    """Make a memory of five seconds and a kilobyte."""
-    return Answers(AnswerSettings(seconds=5, bytes=1024), clock)
+    """Make a memory of five seconds and of a few answers."""
+    return Answers(AnswerSettings(seconds=5, bytes=4 * MARK), clock)
 
 
 def test_an_answer_is_remembered_for_its_seconds(answers: Answers, clock: Clock) -> None:
@@ -92,7 +92,7 @@ def test_the_memory_is_bounded(answers: Answers) -> None:
     # when
     for number, outcome in enumerate(outcomes):
         answers.keep("one", number, outcome, 0)
-    answers.keep("one", "large", whole("x" * 2000), 0)
+    answers.keep("one", "large", whole("x" * 4 * MARK), 0)
 
     # then
     kept = [number for number in range(10) if answers.find("one", number)]
