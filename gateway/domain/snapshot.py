@@ -8,8 +8,6 @@ from cachetools import LRUCache
 
 T = TypeVar("T")
 
-UNKNOWN = msgspec.Raw()
-"""Stands for what is not there: None stands for what was noted."""
 MARK = 768
 """Bytes that a form takes beside its text: its name, and its place in the memory. So does one that is noted alone."""
 
@@ -26,11 +24,18 @@ class Forms:
 
     def get(self, name: Hashable) -> msgspec.Raw | None:
         """Give a form that was kept."""
-        return self._kept.get(name)
+        try:  # which is how a cache is asked once; its own `get` asks twice
+            return self._kept[name]
+        except KeyError:
+            return None
 
     def is_noted(self, name: Hashable) -> bool:
         """Tell whether a name was noted, or has a form; to ask keeps it among the latest."""
-        return self._kept.get(name, UNKNOWN) is not UNKNOWN
+        try:
+            self._kept[name]
+        except KeyError:
+            return False
+        return True
 
     def note(self, name: Hashable) -> None:
         """Take note of a name that has no form: of what somebody asked for once, or of a list that was read."""

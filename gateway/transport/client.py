@@ -27,8 +27,8 @@ UNCHANGED = {"Accept-Encoding": "identity"}
 """Asks for a streamed body as it is, so that the announced length is that of the bytes that come."""
 
 
-PLAIN_SEGMENT = re.compile(r"[0-9A-Za-z_-]+")
-"""What means the same to every server as it is; most identifiers are of this form."""
+PLAIN = re.compile(r"[0-9A-Za-z_-]+")
+"""Letters that mean the same to every server as they are; most identifiers have no others."""
 LEAVING = re.compile(r"[\x00-\x1f\x7f]|(?:^|[/\\])(?:\.\.?)?(?:[/\\;]|$)")
 """Controls, and dots or nothing between slashes or at an end: what some server takes for a way out of a segment."""
 
@@ -45,8 +45,9 @@ def join_path(*segments: str) -> str:
 
     Raises BadInput for a segment that a server could read as another path, even one that decodes it once too often.
     """
-    encoded = [segment if PLAIN_SEGMENT.fullmatch(segment) else _encoded(segment) for segment in segments]
-    return "/".join(["", *encoded])
+    if PLAIN.fullmatch("".join(segments)) and all(segments):
+        return "/" + "/".join(segments)
+    return "/" + "/".join([_encoded(segment) for segment in segments])
 
 
 def _encoded(segment: str) -> str:
