@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -133,7 +133,7 @@ def create_app(settings: Settings) -> ASGIApp:
     content = ContentEndpoint(parts.door.sources, parts.links, settings.deadline)
     hosts, origins = hosts_and_origins(settings)
     live = LiveDoor(
-        LiveEndpoint(schema, executors, intake, parts.door, parts.make_context),
+        LiveEndpoint(schema, executors, intake, parts.door, parts.make_context, deadline=settings.deadline),
         origins,
         settings.edge.live_connections,
     )
@@ -180,8 +180,7 @@ async def _sweeping(sweeper: Sweeper) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
 
 
 def _content_key(settings: Settings) -> bytes:

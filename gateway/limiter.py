@@ -115,13 +115,13 @@ class Limiter:
         own = each.rest(subject, price, at) if each is not None else 0.0
         all_of_them = everybody.rest(EVERYBODY, price, at) if everybody is not None else 0.0
         if own < 0 or all_of_them < 0:
-            self._refuse(own, all_of_them)
+            self._check_wait(own, all_of_them)
         if each is not None:
             each.leave(subject, own, at)
         if everybody is not None:
             everybody.leave(EVERYBODY, all_of_them, at)
 
-    def _refuse(self, own: float, all_of_them: float) -> None:
+    def _check_wait(self, own: float, all_of_them: float) -> None:
         """Raise RateLimited for what is missing, unless it is but a fraction's fraction."""
         rests = ((self._each, own), (self._everybody, all_of_them))
         wait = max(-rest / buckets.quota.rate for buckets, rest in rests if buckets is not None)

@@ -81,7 +81,7 @@ COSTS: Mapping[str, FieldCost] = {
     "StagedUpload.file": FieldCost(1, anew=True),
     "Mutation.attachmentsLink": FieldCost(4),
     "Mutation.fileTextRecognize": FieldCost(2),
-    "Mutation.filesUpdate": FieldCost(per_item=2, items="input.files"),
+    "Mutation.filesUpdate": FieldCost(per_item=3, items="input.files"),
     "Mutation.foldersCreate": FieldCost(2, per_item=1, items="input.folders"),
     "Mutation.foldersDelete": FieldCost(2, per_item=1, items="input.ids"),
     "Mutation.foldersUpdate": FieldCost(1, per_item=1, items="input.folders"),

@@ -42,7 +42,7 @@ class Mutation:
     )
     files_update: FilesUpdatePayload | None = writing(
         files_update,
-        "Renames and moves files, and changes their reference and date: 1 or 2 upstream requests per file.",
+        "Renames and moves files, and changes their reference and date: 1 to 3 upstream requests per file.",
     )
     stored_files_delete: StoredFilesDeletePayload | None = deleting(
         stored_files_delete,

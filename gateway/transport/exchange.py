@@ -48,6 +48,8 @@ SMALL = 1024 * 1024
 """Bytes that a body may decompress to from however few; a longer one is at most ``RATIO`` times what was sent."""
 RATIO = 100
 
+STALLED = 30.0
+"""Seconds that a streamed answer may bring nothing; a reader who is slow himself does not count."""
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: fewer than the five after which Apache and Node hang up unasked."""
 
@@ -133,6 +135,7 @@ class Exchange:
         self._tls = tls
         self._private = private
         self._timeout = ClientTimeout(None, sock_connect=limits.connect_timeout)
+        self._while_streaming = ClientTimeout(None, sock_connect=limits.connect_timeout, sock_read=STALLED)
         self._countdown = Countdown()
         self._are_allowed = functools.lru_cache(maxsize=KEPT)(_are_allowed)
         self._pool: Pool | None = None
@@ -157,9 +160,12 @@ class Exchange:
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
-        """Send a request and hand out the answer while its body arrives; the caller bounds the time."""
+        """Send a request and hand out the answer while its body arrives; the caller bounds the time of its head.
+
+        A body that brings nothing for ``STALLED`` seconds raises DeadlineExceeded.
+        """
         try:
-            answer = await self._answer(request, request.body)
+            answer = await self._answer(request, request.body, self._while_streaming)
         except (ClientError, OSError) as exc:
             raise self._translated(exc) from None
         try:
@@ -180,12 +186,12 @@ class Exchange:
         body = _Body(chunks, _announced(request.headers), stalled, self.limits.try_timeout)
         try:
             async with asyncio.timeout(seconds), stalled:
-                return await self._whole(await self._answer(request, body))
+                return await self._whole(await self._answer(request, body, self._timeout))
         except (ClientError, OSError) as exc:
             raise body.failure or self._translated(exc) from None
 
     async def _answer(
-        self, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None"
+        self, request: Request, body: "bytes | _Body | AsyncIterator[bytes] | None", patience: ClientTimeout
     ) -> ClientResponse:
         """Send a request by the session and wait for the head of the answer, which the caller has to close."""
         self._check_headers(request)
@@ -194,7 +200,7 @@ class Exchange:
             self._url(request.url),
             headers=request.headers,
             data=body,
-            timeout=self._timeout,
+            timeout=patience,
             allow_redirects=False,
         )
 

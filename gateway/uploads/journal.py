@@ -204,8 +204,9 @@ class Journal:
         return await self._database.write(work)
 
     async def renew(self, ticket: Ticket, seconds: float) -> Ticket:
-        """Let the lease end so many seconds from now; raises StaleFence."""
-        return await self._write(ticket, {"lease_until": self._clock() + timedelta(seconds=seconds)})
+        """Let the lease end so many seconds from now; raises StaleFence, also where it was given back meanwhile."""
+        until = self._clock() + timedelta(seconds=seconds)
+        return await self._write(ticket, {"lease_until": until}, tickets.c.lease_until.is_not(None))
 
     async def release(self, ticket: Ticket) -> None:
         """Give the ticket back; one that was taken over meanwhile is left alone."""

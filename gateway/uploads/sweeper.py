@@ -79,6 +79,9 @@ class Sweeper:
                     log.info("swept: %s", "; ".join(report.lines()))
             except GatewayError as exc:
                 log.warning("a sweep failed: %s", exc.message)
+            except Exception:
+                # Whatever it is, say a journal that another release is changing: nobody else takes up what is left.
+                log.exception("a sweep failed")
             await asyncio.sleep(EVERY)
 
     async def sweep(self, *, dry_run: bool = False, patient: bool = True) -> Report:

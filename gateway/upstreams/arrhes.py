@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, TypeVar
+
+import msgspec
 
 from gateway.domain.capabilities import Operation
 from gateway.domain.changes import (
@@ -43,6 +46,7 @@ from gateway.upstreams.base import (
     Note,
     OpenBytes,
     SourceSettings,
+    as_value,
     connect,
     each,
     not_found,
@@ -92,7 +96,7 @@ class ArrhesSettings(SourceSettings, frozen=True, kw_only=True):
 
     organization: str
     key: Secret
-    year: str = str(datetime.now(UTC).year)
+    year: str = msgspec.field(default_factory=lambda: str(datetime.now(UTC).year))
     max_upload: int = LARGEST_FILE
     kept_answers: int = 8 * 1024 * 1024
 
@@ -211,11 +215,10 @@ class ArrhesAdapter:
         files = await self._requests.all(FILES, call, fresh=True)
         noted = next((wire for wire in files if wire.id == item.notes.get(FILE_ID)), None)
         made = noted or self._unnoted(item, files)
-        if made is None:
-            return None
-        if made.storage_key:
+        if made is not None and made.storage_key:
             return self._file_ref(made.id)
-        await self._requests.remove(FILES, made.id, call)
+        if made is not None:
+            await self._requests.remove(FILES, made.id, call)
         return None
 
     def _unnoted(self, item: UploadItem, files: Sequence[WireFile]) -> WireFile | None:
@@ -277,28 +280,34 @@ class ArrhesAdapter:
 
         What is in them goes the server's way: folders are deleted with them, files move to the root.
         """
-        try:
-            wires = await self._requests.all(FILES, call, fresh=True) if folders else []
-        except GatewayError as exc:
-            return [exc for _ in folders]
-        places = {wire.id: wire.id_folder for wire in wires}
-        return await self._in_turn(folders, call, lambda one, present: self._raze(one, present, places, call))
+        places: dict[str, str | None] = {}
+
+        async def look() -> None:
+            places.update(await self._requests.places(call))
+
+        return await self._in_turn(folders, call, partial(self._raze, places=places, call=call), look)
 
     async def _in_turn(
-        self, keys: Sequence[K], call: Call, one: Callable[[K, Present], Awaitable[R]]
+        self,
+        keys: Sequence[K],
+        call: Call,
+        one: Callable[[K, Present], Awaitable[R]],
+        look: Callable[[], Awaitable[None]] | None = None,
     ) -> Sequence[R | GatewayError]:
         """Change folders on one list of them, which each change keeps up: what is checked is what is there.
 
-        Only one operation at a time does so, or two moves could make the cycle that neither of them sees.
+        Only one operation at a time does so, or two moves could make the cycle that neither sees; ``look`` sees more.
         """
         if not keys:
             return []
         async with self._changing_folders:
             try:
                 present = await self._present(call, fresh=True)
+                if look is not None:
+                    await look()
             except GatewayError as exc:
                 return [exc for _ in keys]
-            return [(await each([key], lambda key: one(key, present)))[0] for key in keys]
+            return [await as_value(one(key, present)) for key in keys]
 
     async def _create(self, new: NewFolder, present: Present, call: Call) -> Folder:
         library = self._own_library(new.library)

@@ -325,12 +325,9 @@ def _capability(adapter: Adapter, operation: Operation) -> Capability:
 async def each(keys: Sequence[K], one: Callable[[K], Awaitable[R]]) -> list[R | GatewayError]:
     """Ask for each distinct key at once, as far as the client's concurrency allows, with failures as values."""
     if len(keys) == 1:  # alone it needs no task
-        try:
-            return [await one(keys[0])]
-        except GatewayError as exc:
-            return [exc]
+        return [await as_value(one(keys[0]))]
     distinct = list(dict.fromkeys(keys))
-    outcomes = await asyncio.gather(*(_value(one(key)) for key in distinct))
+    outcomes = await asyncio.gather(*(as_value(one(key)) for key in distinct))
     by_key = dict(zip(distinct, outcomes, strict=True))
     return [by_key[key] for key in keys]
 
@@ -345,7 +342,8 @@ async def together(first: Awaitable[Q], second: Awaitable[R]) -> tuple[Q, R]:
             task.cancel()
 
 
-async def _value(awaitable: Awaitable[R]) -> R | GatewayError:
+async def as_value(awaitable: Awaitable[R]) -> R | GatewayError:
+    """Wait for a result, or for the error that stands in its place."""
     try:
         return await awaitable
     except GatewayError as exc:
@@ -392,6 +390,6 @@ def signed_until(url: str) -> datetime | None:
             return start + timedelta(seconds=int(query["x-amz-expires"]))
         if "expires" in query:
             return datetime.fromtimestamp(int(query["expires"]), UTC)
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError, OverflowError, OSError):
         return None  # a link in no known form still works; how long is not known
     return None

@@ -35,13 +35,14 @@ def made_by(item: UploadItem, twins: Mapping[Ref, str | None], zone: tzinfo) -> 
 
 
 def _is_since(text: str | None, start: datetime, zone: tzinfo) -> bool:
-    """Tell whether an object may be that young; one without a time may.
+    """Tell whether an object may be that young; one without a time, or with one in no known form, may.
 
     A local time that the end of summer time repeats stands for two moments, and either counts.
     """
-    if text is None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
         return True
-    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         return any(moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) >= start for fold in (0, 1))
     return moment >= start

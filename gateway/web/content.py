@@ -1,5 +1,6 @@
 """`/content/<sealed>`: carries a file's bytes from its source to a browser, in constant memory."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Scope
 
-from gateway.domain.errors import GatewayError, NotFound, Unsupported
+from gateway.domain.errors import DeadlineExceeded, GatewayError, NotFound, Unsupported
 from gateway.domain.model import Attachment, File
 from gateway.links import ContentLinks
 from gateway.transport.call import Call
@@ -84,7 +85,11 @@ class ContentEndpoint:
         if request.method == "HEAD":  # nothing is opened: at Maarch every read of bytes writes history
             return Response(None, 200, headers)
         content = await stack.enter_async_context(adapter.open(ref, call, wanted))
-        head, chunks = await peeked(content.chunks)
+        try:
+            async with asyncio.timeout(call.remaining()):
+                head, chunks = await peeked(content.chunks)
+        except TimeoutError as exc:
+            raise DeadlineExceeded("The source did not send the file in time.", source=ref.source) from exc
         whole = content.content_range is None
         headers |= _content_headers(content) | {
             "content-type": served_type(found.media_type, head) if whole else BYTES

@@ -6,6 +6,7 @@ under ``application/json`` 200. Faults of the HTTP request itself answer 4xx in 
 
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from resolvers.execution.executor import Answer, Executor, NotAllowed
 log = logging.getLogger(__name__)
 
 MILLISECONDS = 1000.0
+MILLISECONDS_ASKED = re.compile(r"[0-9]{1,9}")
 TRACE = "x-gateway-trace"
 COST = "x-gateway-cost"
 Start = Callable[[object], Awaitable[Outcome]]
@@ -136,7 +138,7 @@ class GraphQLEndpoint:
                 return await start()
             variables = msgspec.json.encode(parameters.variables, order="deterministic")
             key = (visitor, text, parameters.operation_name, variables)
-            if self._answers.are_kept and not document.ending:
+            if self._answers.are_kept and not document.volatile:
                 return await self._remembered(key, deadline, start)
             return await self._reads.run((key, deadline), time.monotonic() + deadline, start)
         except NotAllowed as exc:
@@ -159,7 +161,7 @@ class GraphQLEndpoint:
 
     def _deadline(self, request: Request) -> float:
         asked = request.headers.get("x-request-timeout-ms", "")
-        if not asked.isdigit():
+        if not MILLISECONDS_ASKED.fullmatch(asked):
             return self._settings.deadline
         return min(self._settings.deadline, int(asked) / MILLISECONDS)
 

@@ -40,8 +40,6 @@ from resolvers.execution.executor import Executor
 
 VISITOR = "gateway.visitor"
 """Where the scope of an event stream holds who opened it."""
-LIFE = 3600.0
-"""Seconds that a subscription may last; clients subscribe again."""
 INIT_TIMEOUT = timedelta(seconds=5)
 
 
@@ -70,6 +68,8 @@ class LiveEndpoint(GraphQL[RequestContext, None]):
         intake: Intake,
         door: Door,
         make_context: Callable[[Visitor, Call], RequestContext],
+        *,
+        deadline: float,
     ) -> None:
         schema.extensions = (*schema.extensions, partial(Checking, executors))
         super().__init__(
@@ -82,6 +82,7 @@ class LiveEndpoint(GraphQL[RequestContext, None]):
         self._intake = intake
         self._door = door
         self._make_context = make_context
+        self._deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -110,8 +111,8 @@ class LiveEndpoint(GraphQL[RequestContext, None]):
         return cast("RequestContext", None) if visitor is None else self.context_of(visitor)
 
     def context_of(self, visitor: Visitor) -> RequestContext:
-        """Make the context of an operation."""
-        return self._make_context(visitor, Call.lasting(LIFE, request_id=uuid4().hex))
+        """Make the context of an operation, which gets the seconds of any; `Checking` gives subscriptions more."""
+        return self._make_context(visitor, Call.lasting(self._deadline, request_id=uuid4().hex))
 
     async def admit(self, payload: Mapping[str, object], scope: Scope) -> Visitor:
         """Tell who opens a WebSocket; raises Unauthenticated."""

@@ -138,12 +138,20 @@ def _number(text: str) -> float:
 
 def _from_query(request: Request) -> Parameters:
     parameters = request.query_params
-    parts = [f'"{name}":{parameters[name]}' for name in ("variables", "extensions") if parameters.get(name)]
-    decoded = _decode(f"{{{','.join(parts)}}}".encode())
+    given = {name: _member(parameters[name]) for name in ("variables", "extensions") if parameters.get(name)}
+    decoded = _decode(msgspec.json.encode(given))
     decoded.query = parameters.get("query")
     decoded.document_id = parameters.get("documentId") or None
     decoded.operation_name = parameters.get("operationName") or None
     return decoded
+
+
+def _member(text: str) -> msgspec.Raw:
+    """Read one value by itself: put together as texts, one could bring members of its own."""
+    try:
+        return msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise Refusal(400, "The request is not JSON, or nested too deeply.") from exc
 
 
 def _decode(body: bytes) -> Parameters:

@@ -1,18 +1,23 @@
 """Puts the executor's checks before what strawberry executes: operations of WebSockets and event streams."""
 
+import time
 from collections.abc import Iterator, Mapping
 
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
 
 from gateway.domain.errors import RateLimited
 from resolvers.execution.cost import NOTHING
 from resolvers.execution.executor import Answer, Executor
 
+LIFE = 3600.0
+"""Seconds that a subscription may last; clients subscribe again."""
+
 
 class Checking(SchemaExtension):
-    """Refuses what the executor of the tenant refuses, before anything is executed."""
+    """Refuses what the executor of the tenant refuses, before anything is executed, and lets subscriptions last."""
 
     def __init__(
         self, executors: Mapping[str, Executor], *, execution_context: ExecutionContext | None = None
@@ -40,4 +45,6 @@ class Checking(SchemaExtension):
             asked.context.charge(*(NOTHING if isinstance(checked, Answer) else checked.cost))
         except RateLimited as exc:
             asked.pre_execution_errors = [GraphQLError(exc.message, original_error=exc)]
+        if not asked.pre_execution_errors and asked.operation_type is OperationType.SUBSCRIPTION:
+            asked.context.call.deadline = time.monotonic() + LIFE
         yield

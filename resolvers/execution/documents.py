@@ -14,6 +14,7 @@ from graphql import (
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLSchema,
+    NamedTypeNode,
     OperationDefinitionNode,
     OperationType,
     VariableNode,
@@ -37,7 +38,9 @@ from resolvers.scopes import INTROSPECTION, Alternatives, Needs, lacking, needs_
 BASE = 8_000
 TOKEN = 600
 """Bytes that a document takes for itself and for each of its tokens, measured, and rounded up."""
-ENDING = frozenset({"download", "stagedUpload"})
+VOLATILE_FIELDS = frozenset({"download", "stagedUpload"})
+VOLATILE_TYPES = frozenset({"StagedUpload"})
+"""What is another thing a moment later: links that end, and uploads that go on. No memory of answers keeps them."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -93,7 +96,7 @@ class Document:
     """The variables that `@skip` and `@include` use: a plan holds for one set of their values."""
     sizes: list[str] = field(default_factory=list)
     """The variables that its cost depends on."""
-    ending: list[str] = field(default_factory=list)
+    volatile: list[str] = field(default_factory=list)
     """The fields whose answers are only good for a while, links among them, or change by themselves."""
     needs: dict[str, Needs] = field(default_factory=dict)
     """The scopes that each operation takes."""
@@ -177,7 +180,7 @@ def check_document(
             document.variables[name] = Variables(schema, definition)
         elif isinstance(definition, FragmentDefinitionNode):
             document.fragments[definition.name.value] = FragmentDetails(definition)
-    visit(ast, _Conditions(document.conditions, document.ending))
+    visit(ast, _Conditions(document.conditions, document.volatile))
     document.sizes.extend(sizing_variables(ast))
     for operation, needs in needs_of_operations(schema, fields, ast).items():
         document.needs[operation] = needs - INTROSPECTION if rules.introspection else needs
@@ -208,17 +211,22 @@ def _validate(schema: GraphQLSchema, ast: DocumentNode, rules: Rules) -> list[Gr
 
 
 class _Conditions(Visitor):
-    """Collects the variables in the arguments of directives, and the fields whose answers end."""
+    """Collects the variables in the arguments of directives, and the fields and types that are volatile."""
 
-    def __init__(self, names: list[str], ending: list[str]) -> None:
+    def __init__(self, names: list[str], volatile: list[str]) -> None:
         super().__init__()
         self._names = names
-        self._ending = ending
+        self._volatile = volatile
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         """Look at one field."""
-        if node.name.value in ENDING:
-            self._ending.append(node.name.value)
+        if node.name.value in VOLATILE_FIELDS:
+            self._volatile.append(node.name.value)
+
+    def enter_named_type(self, node: NamedTypeNode, *_: object) -> None:
+        """Look at the type of a fragment."""
+        if node.name.value in VOLATILE_TYPES:
+            self._volatile.append(node.name.value)
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         """Look at one directive."""

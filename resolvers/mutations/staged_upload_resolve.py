@@ -24,7 +24,7 @@ class StagedUploadResolveInput:
     id: strawberry.ID = strawberry.field(description="The upload, whose state is UNKNOWN.")
     result: strawberry.ID | None = strawberry.field(
         default=UNSET,
-        description="The file that it became; left out when it became none, so that it can be finalized again.",
+        description="The file that it became; left out when it became none, and the gateway then carries it again.",
     )
 
 

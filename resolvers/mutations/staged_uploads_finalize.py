@@ -12,7 +12,7 @@ from gateway.domain.refs import Ref
 from gateway.uploads.storage import StoredPart
 from gateway.writes import Outcome
 from resolvers.connections import given
-from resolvers.mutations.payloads import KEY, MutationPayload, Payload, Write, uploads_of, write
+from resolvers.mutations.payloads import MutationPayload, Payload, Write, uploads_of, write
 from resolvers.types.node import Info, resolved
 from resolvers.types.staged_upload import StagedUpload, find_upload
 
@@ -38,11 +38,17 @@ class StagedUploadFinalizeInput:
     )
 
 
+FINALIZE_KEY = (
+    "1 to 255 characters of your choice: for 24 hours the same request with the same key carries nothing twice. "
+    "What failed is tried again, with the same key as with a new one."
+)
+
+
 @strawberry.input(description="Which uploads are finalized.")
 class StagedUploadsFinalizeInput:
     """The input of the mutation."""
 
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=FINALIZE_KEY)
     uploads: list[StagedUploadFinalizeInput] = strawberry.field(description="The uploads, 1 to 50.")
 
 

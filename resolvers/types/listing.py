@@ -22,10 +22,11 @@ class StoredFileFilter:
         default=UNSET, description="Media types, as `application/pdf`."
     )
     min_size: ByteCount | None = strawberry.field(
-        default=UNSET, description="The smallest size that is wanted."
+        default=UNSET, description="Bytes: the smallest size that is wanted."
     )
     max_size: ByteCount | None = strawberry.field(
-        default=UNSET, description="The size that is already too large."
+        default=UNSET,
+        description="Bytes: a file of this size or more is left out.",
     )
     created_from: datetime | None = strawberry.field(default=UNSET, description="Created then or later.")
     created_before: datetime | None = strawberry.field(default=UNSET, description="Created earlier than that.")

@@ -35,7 +35,7 @@ RENAMED = 'filesUpdate(input: {idempotencyKey: "k", files: [{id: "a", name: "b"}
         (f"{{ {RECORD} {{ attachments(first: 3) {{ edges {{ node {{ download {{ url }} }} }} }} }} }}", (4, 4)),
         (f"{{ {RECORD} {{ {PAGE} {{ edges {{ node {{ record {{ {PAGE} {{ totalCount }} }} }} }} }} }} }}", (1, 21)),
         (f"{{ record(by: {MAIL}) {{ registeredMail attachments(first: 101) {{ totalCount }} }} }}", (1, 1)),
-        (f"mutation {{ {RENAMED} {{ files {{ id }} query {{ sources {{ id }} }} }} }}", (4, 12)),
+        (f"mutation {{ {RENAMED} {{ files {{ id }} query {{ sources {{ id }} }} }} }}", (6, 12)),
         ('{ source(name: "a") { name @skip(if: true) capabilities @include(if: false) { reason } } }', (0, 1)),
     ],
 )  # fmt: skip

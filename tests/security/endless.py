@@ -62,7 +62,9 @@ def make_endless(
     schema = strawberry.Schema(Query, subscription=Subscription)
     parts = Parts(make_settings(**settings))
     intake = Intake(documents or Documents(automatic=Automatic()), 262_144, preflight=True)
-    live = LiveEndpoint(schema, {DEFAULT_TENANT: Executor(schema)}, intake, parts.door, parts.make_context)
+    live = LiveEndpoint(
+        schema, {DEFAULT_TENANT: Executor(schema)}, intake, parts.door, parts.make_context, deadline=10.0
+    )
     origins = Origins([LISTED], OWN)
     edge = Middleware(Edge, Hosts(["files.example.org"]), origins)
     door: Any = LiveDoor(live, origins, most)

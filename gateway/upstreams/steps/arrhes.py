@@ -86,6 +86,10 @@ class Requests:
         """
         return self.reader.several(noun, await self.listed(noun, call, year, fresh=fresh))
 
+    async def places(self, call: Call) -> dict[str, str | None]:
+        """Tell in which folder each file lies now; None is the root. 1 request."""
+        return {wire.id: wire.id_folder for wire in await self.all(FILES, call, fresh=True)}
+
     async def listed(
         self, noun: Noun[Any], call: Call, year: str | None = None, *, fresh: bool = False
     ) -> bytes:

@@ -3,6 +3,7 @@
 import re
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from sys import intern
 from typing import Any, Generic, TypeVar
@@ -343,15 +344,14 @@ TEXTUAL = frozenset({400, 403})
 
 def refusal(response: Response, source: str) -> GatewayError:
     """Name the error of an answer that is not 200."""
-    said = _message(response) if response.status in TEXTUAL else ""
+    said = _message(response, source) if response.status in TEXTUAL else ""
     for text, cls, message in REFUSALS:
         if text in said:
             return cls(message, source=source)
     return status_error(response, source)
 
 
-def _message(response: Response) -> str:
-    try:
-        return str(msgspec.json.decode(response.body, type=WireRefusal).message)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+def _message(response: Response, source: str) -> str:
+    with suppress(BadResponse):  # a page of a proxy, or a body that was cut: the status alone counts then
+        return str(decode_json(response.body, WireRefusal, source).message)
+    return ""
