@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from graphql import GraphQLError, SourceLocation
+from graphql import GraphQLError, SourceLocation, ValueNode
 
 from gateway.domain.errors import GatewayError, InternalError, InvalidDocument
 
@@ -31,7 +31,10 @@ def as_gateway_error(error: GraphQLError) -> GatewayError:
         original = original.original_error
     if isinstance(original, GatewayError):
         return original
-    executed = error.path is not None
+    at_fault = error.nodes and isinstance(
+        error.nodes[0], ValueNode
+    )  # the value of an argument, which was not read
+    executed = error.path is not None and not at_fault
     if not executed and (original is None or isinstance(original, GraphQLError)):
         return InvalidDocument(error.message)
     return InternalError(MASKED)

@@ -1,5 +1,6 @@
 """The scalars: how values are written to clients and read from them."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, NewType
 
@@ -10,6 +11,8 @@ from gateway.domain.errors import BadInput
 
 LARGEST_INTEGER = 2**53 - 1
 """The largest integer that JSON carries to a JavaScript client unharmed."""
+
+DIGITS = re.compile(r"[0-9]{1,16}")
 
 ByteCount = NewType("ByteCount", int)
 URL = NewType("URL", str)
@@ -25,16 +28,19 @@ def read_time(text: Any) -> datetime:
     """Read a time by RFC 3339; one without an offset is refused, for nobody can know what it means."""
     try:
         moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise BadInput("A DateTime needs an offset, such as the Z of 2026-03-14T16:38:06Z.")
+        moment.astimezone(UTC)
     except (TypeError, ValueError) as exc:
         raise BadInput("A DateTime is text such as 2026-03-14T16:38:06Z.") from exc
-    if moment.tzinfo is None:
-        raise BadInput("A DateTime needs an offset, such as the Z of 2026-03-14T16:38:06Z.")
+    except OverflowError as exc:
+        raise BadInput("A DateTime is a moment of the years 1 to 9999 in UTC.") from exc
     return moment
 
 
 def read_byte_count(value: Any) -> int:
     """Read a size: a whole number, or its digits as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and DIGITS.fullmatch(value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_INTEGER:
         raise BadInput("A ByteCount is a whole number from 0 to 9007199254740991.")

@@ -97,7 +97,7 @@ async def merged_files(
         request,
         key=order.key,
         descending=order.descending,
-        belongs_to=scope("storedFiles", tops, wanted, order),
+        belongs_to=scope("storedFiles", tops, wanted and wanted.criteria, order),
         sealing=context.ids.cursors,
         most=LARGEST_PAGE,
     )

@@ -1,7 +1,8 @@
 """Filters and orders stored files of any source, in one order that is total and does not depend on luck."""
 
+import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
 from typing import ClassVar
@@ -66,7 +67,7 @@ class SourceOrder:
 class Filter:
     """Which files are wanted; a criterion that is None takes all, and one that a source cannot tell takes none.
 
-    Sizes are in bytes; lower bounds are inclusive, upper bounds are not.
+    Sizes are in bytes; lower bounds are inclusive, upper bounds are not. Media types are in small letters.
     """
 
     name_contains: str | None = None
@@ -79,16 +80,27 @@ class Filter:
     updated_before: datetime | None = None
     states: frozenset[FileState] | None = None
 
+    @property
+    def criteria(self) -> tuple[object, ...]:
+        """Give all criteria in one spelling for every process: the order of a set is not."""
+        values = (getattr(self, one.name) for one in fields(self))
+        return tuple(sorted(map(str, one)) if isinstance(one, frozenset) else one for one in values)
+
     def accepts(self, file: StoredFile) -> bool:
         """Tell whether a file is wanted."""
         return (
-            (self.name_contains is None or self.name_contains.casefold() in file.name.casefold())
-            and (self.media_types is None or file.media_type in self.media_types)
+            (self.name_contains is None or _folded(self.name_contains) in _folded(file.name))
+            and (self.media_types is None or (file.media_type or "").lower() in self.media_types)
             and (self.states is None or state_of(file) in self.states)
             and _within(file.size, self.min_size, self.max_size)
             and _within(file.created_at, self.created_from, self.created_before)
             and _within(changed_at(file), self.updated_from, self.updated_before)
         )
+
+
+def _folded(text: str) -> str:
+    """Make texts alike that people read alike: names from macOS have accents as letters of their own."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def state_of(file: StoredFile) -> FileState:

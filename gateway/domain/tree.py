@@ -88,12 +88,15 @@ def ancestors(folder: Folder) -> list[Folder]:
     return above[::-1]
 
 
-def descendants(folders: Sequence[Folder], files: Sequence[File], depth: int) -> Iterator[TreeEntry]:
+def descendants(
+    folders: Sequence[Folder], files: Sequence[File], depth: int, parent: Folder | None = None
+) -> Iterator[TreeEntry]:
     """Walk down from the given children, folders before files, each folder followed by what is below it.
 
-    ``depth`` is how many levels are walked. The walk keeps its own stack: a tree of any depth does not recurse.
+    ``parent`` is whose children they are, None for those of a library; ``depth`` is how many levels are walked. The
+    walk keeps its own stack: a tree of any depth does not recurse.
     """
-    stack: list[Iterator[TreeEntry]] = [_level(folders, files, None, 1)]
+    stack: list[Iterator[TreeEntry]] = [_level(folders, files, parent, 1)]
     while stack:
         entry = next(stack[-1], None)
         if entry is None:

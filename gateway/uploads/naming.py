@@ -1,5 +1,6 @@
 """Names of uploads: which are refused, and what happens to one that is taken."""
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
@@ -14,6 +15,8 @@ from gateway.upstreams.base import Adapter
 LONGEST_NAME = 255
 """Characters: the shortest limit among the sources (`upstreams.md` 1.4, 5.4)."""
 MOST_COPIES = 1000
+LETTERS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+MEDIA_TYPE = re.compile(rf"{LETTERS}/{LETTERS}(?: *; *[ -~]+)?")
 
 
 def check_name(name: str) -> None:
@@ -22,6 +25,12 @@ def check_name(name: str) -> None:
         raise BadInput(f"A name has 1 to {LONGEST_NAME} characters.")
     if not all(character.isprintable() for character in name) or name.strip() in ("", ".", ".."):
         raise BadInput("A name holds no control or direction characters, and is more than blanks and dots.")
+
+
+def check_media_type(text: str) -> None:
+    """Refuse what is no media type and what no header can carry (RFC 9110, 8.3.1). Raises BadInput."""
+    if len(text) > LONGEST_NAME or not MEDIA_TYPE.fullmatch(text):
+        raise BadInput(f"A media type is such as application/pdf, and has at most {LONGEST_NAME} characters.")
 
 
 async def settled_name(name: str, behavior: OnConflict, adapter: Adapter, target: Ref, call: Call) -> str:

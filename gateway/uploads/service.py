@@ -25,7 +25,7 @@ from gateway.links import utc_now
 from gateway.transport.call import Call
 from gateway.uploads.journal import Journal
 from gateway.uploads.lease import kept
-from gateway.uploads.naming import check_name
+from gateway.uploads.naming import check_media_type, check_name
 from gateway.uploads.storage import StagingStore, StoredPart
 from gateway.uploads.targets import (
     StagedTarget,
@@ -204,6 +204,7 @@ class UploadService:
         if not isinstance(adapter, SupportsUpload) or needs_its_user(adapter):
             raise Unsupported("This source takes no uploads.", source=new.target.source)
         check_name(new.name)
+        check_media_type(new.media_type)
         adapter.check(
             UploadItem(
                 target=new.target,
@@ -294,11 +295,18 @@ class UploadService:
             raise
 
     async def _complete(self, ticket: Ticket, parts: Sequence[StoredPart]) -> None:
-        """Put the parts together; that they are together already is no failure."""
+        """Put the parts together once all have arrived; that they are together already is no failure.
+
+        Fewer would be an object of another size, which ends the upload: the store takes no part after that.
+        """
         upload = ticket.multipart_id or ""
         try:
-            arrived = list(parts) or await self.store.list_parts(ticket.object_key, upload)
-            await self.store.complete(ticket.object_key, upload, arrived)
+            arrived = await self.store.list_parts(ticket.object_key, upload)
+            if sum(part.size for part in arrived) < ticket.size:
+                raise Conflict("The bytes of this upload have not all arrived.")
+            if parts and sorted(part.number for part in parts) != sorted(part.number for part in arrived):
+                raise BadInput("`parts` has to name each part that was uploaded, once.")
+            await self.store.complete(ticket.object_key, upload, list(parts) or arrived)
         except NotFound:
             await self.store.stat(ticket.object_key)
 

@@ -83,7 +83,9 @@ class ContentEndpoint:
         wanted = _one_range(request.headers.get("range")) if adapter.supports_range else None
         headers = _file_headers(found, ranges=adapter.supports_range)
         if request.method == "HEAD":  # nothing is opened: at Maarch every read of bytes writes history
-            return Response(None, 200, headers)
+            answer = Response(None, 200, headers)
+            del answer.headers["content-length"]  # of a file nobody has counted (RFC 9110, 8.6)
+            return answer
         content = await stack.enter_async_context(adapter.open(ref, call, wanted))
         try:
             async with asyncio.timeout(call.remaining()):

@@ -176,6 +176,8 @@ class Executor:
             return Answer(None, [refusal(exc.message, operation)], executed=False)
         except RecursionError:
             return Answer(None, [refusal(TOO_DEEP, operation)], executed=False)
+        except GraphQLError as exc:  # say a condition that is null: what it leaves out cannot be told
+            return Answer(None, [exc.with_traceback(None)], executed=False)
         excess = over(cost, self._rules.limits)
         return cost if excess is None else Answer(None, [refusal(excess, operation)], executed=False, cost=cost)
 

@@ -87,8 +87,9 @@ async def _descendants(
 ) -> "EntryConnection":
     request = page_request(first, after, last, before)
     check_walk(depth, request)  # refused before anything is asked of the source
-    below = branch_of(await in_tree(root, info))
-    return walk(root, below.folders, below.files, depth, request, sealing=info.context.ids.cursors)
+    folder = await in_tree(root, info)
+    below = branch_of(folder)
+    return walk(folder, below.folders, below.files, depth, request, sealing=info.context.ids.cursors)
 
 
 # The flat list of what is below a folder
@@ -121,7 +122,8 @@ def walk(
     sealing: Sealing,
 ) -> EntryConnection:
     """List what is below a folder or library, one page of it. Raises BadInput and BadCursor."""
-    entries = list(descendants(folders, files, depth))
+    parent = top if isinstance(top, model.Folder) else None
+    entries = list(descendants(folders, files, depth, parent))
     page: Page[TreeEntry] = paginate(
         entries,
         request,

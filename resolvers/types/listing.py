@@ -39,7 +39,7 @@ class StoredFileFilter:
         media_types, states = given(self.media_types), given(self.states)
         return Filter(
             name_contains=given(self.name_contains),
-            media_types=None if media_types is None else frozenset(media_types),
+            media_types=None if media_types is None else frozenset(map(str.lower, media_types)),
             min_size=given(self.min_size),
             max_size=given(self.max_size),
             created_from=given(self.created_from),
@@ -64,4 +64,5 @@ class StoredFileOrder:
 
 def filter_of(where: StoredFileFilter | None) -> Filter | None:
     """Give the domain's filter; None where nothing is asked."""
-    return where.to_filter() if where else None
+    wanted = where.to_filter() if where else None
+    return None if wanted == Filter() else wanted

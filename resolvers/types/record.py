@@ -81,7 +81,7 @@ async def _attachments(
             key=order.key,
             descending=order.descending,
             ordered=order.sorts,
-            belongs_to=scope("Record.attachments", root.ref, wanted, order),
+            belongs_to=scope("Record.attachments", root.ref, wanted and wanted.criteria, order),
             sealing=info.context.ids.cursors,
             most=LARGEST_PAGE,
         )

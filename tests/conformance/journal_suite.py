@@ -350,6 +350,19 @@ class JournalSuite:
         assert ticket.lease_until is None
         assert taken.state is TicketState.UNKNOWN
 
+    async def test_a_ticket_at_rest_gets_no_lease(self, journal: Journal, clock: Clock) -> None:
+        """A renewal that comes too late must not keep the next worker away from what has ended."""
+        # given
+        ticket = await reach(journal, clock, TicketState.SENDING)
+        ended = await journal.advance(ticket, TicketState.FAILED, error_code="UNAVAILABLE", error_message="")
+
+        # when
+        (refused,) = await outcomes(journal.renew(ticket, LEASE_S))
+
+        # then
+        assert isinstance(refused, StaleFence)
+        assert (await journal.get(ended.id, "")).lease_until is None
+
     async def test_notes_add_up(self, journal: Journal, second: Journal, clock: Clock) -> None:
         """The upstream's id is on disk before the step that needs it, whoever takes that step."""
         # given

@@ -11,7 +11,7 @@ from gateway.domain.secret import Secret
 from gateway.sandbox.maarch import seed as maarch
 from gateway.sandbox.maarch.app import create_app as create_maarch
 from gateway.sandbox.server import in_thread
-from gateway.sandbox.upstream import SandboxUpstream
+from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.settings import Settings
 from gateway.upstreams.maarch import MaarchSettings
 from tests.security.served import PATIENCE, served
@@ -70,3 +70,34 @@ def test_each_operation_of_a_connection_asks_the_source_anew() -> None:
     assert (
         after == [f"Autre.{name.rpartition('.')[2]}" if "." in name else "Autre" for name in before] != before
     )
+
+
+def test_a_query_has_the_time_of_any_request() -> None:
+    """A subscription may last an hour; a query of the same connection may not wait as long for its source."""
+    # given a source that does not answer
+    mails = SandboxUpstream("mails", create_maarch(maarch.seeded()))
+    mails.fault = Fault(delay=60.0)
+    with in_thread(mails) as origin:
+        source = MaarchSettings(
+            name="maarch",
+            kind="maarch",
+            url=f"{origin}/rest",
+            username=maarch.USER,
+            password=Secret(maarch.PASSWORD),
+        )
+        with (
+            served(create_app(Settings(sources=(source,), deadline=1.0))) as gateway,
+            connect(
+                gateway.replace("http", "ws") + "/graphql", subprotocols=[Subprotocol("graphql-transport-ws")]
+            ) as connection,
+        ):
+            connection.send(json.dumps({"type": "connection_init"}))
+            assert hear(connection)["type"] == "connection_ack"
+
+            # when
+            connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": MAIL}}))
+            answer = hear(connection)
+
+    # then
+    (error,) = answer["payload"]["errors"]
+    assert error["extensions"]["code"] == "DEADLINE_EXCEEDED"

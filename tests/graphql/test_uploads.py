@@ -175,6 +175,45 @@ def test_a_large_file_comes_in_parts_and_can_be_resumed(world: World) -> None:
     assert content(world, final) == body
 
 
+def test_finalizing_early_leaves_an_upload_in_parts_as_it_is(world: World) -> None:
+    """A client that is too early, or names a part twice, loses nothing: the missing part can still be sent."""
+    # given a file of two parts, the first of which has arrived
+    body = PDF + b"early" + bytes(8 * 1024 * 1024)
+    upload = stage(world, {"library": LIBRARY}, body, method="MULTIPART", name="en avance.pdf")
+    size = upload["partSize"]
+    first, second = upload["targets"]
+    etag = send(world, first, body[:size]).headers["etag"]
+
+    # when it is finalized before the second is there, then with the first named twice, then rightly
+    def tried(*parts: dict[str, Any]) -> dict[str, Any]:
+        item = {"id": upload["id"], "parts": list(parts) or None}
+        return write(world, "stagedUploadsFinalize", STAGED, uploads=[item])
+
+    one = {"number": 1, "etag": etag}
+    early = tried()
+    two = {"number": 2, "etag": send(world, second, body[size:]).headers["etag"]}
+    twice = tried(one, one)
+    late = tried(one, two)
+
+    # then
+    assert [error["code"] for error in early["userErrors"] + twice["userErrors"]] == ["CONFLICT", "BAD_INPUT"]
+    assert late["stagedUploads"][0]["state"] == "FINALIZED"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["", "foo", "text/plain\r\nx: y", "é/x", "text/" + "x" * 300, "text/plain; é"]
+)
+def test_what_is_no_media_type_is_refused(world: World, media_type: str) -> None:
+    """A type goes into a header of the client's request, which has to be possible."""
+    # when
+    announcement = announced({"library": LIBRARY}, PDF, mediaType=media_type)
+    payload = write(world, "stagedUploadsCreate", STAGED, uploads=[announcement])
+
+    # then
+    assert payload["stagedUploads"] == [None]
+    assert [error["code"] for error in payload["userErrors"]] == ["BAD_INPUT"]
+
+
 def test_parts_are_signed_for_uploads_in_parts_only(world: World) -> None:
     """Numbers have bounds, and a plain upload has no parts."""
     # given

@@ -214,3 +214,30 @@ async def test_a_running_gateway_sweeps_on(desk: Desk, monkeypatch: pytest.Monke
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+
+
+async def test_a_defect_does_not_end_the_sweeping(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a sweep meets, the next one comes: nobody else takes up what a dead process has left."""
+    # given
+    monkeypatch.setattr(sweeper, "EVERY", 0.01)
+    swept = asyncio.Event()
+    calls = 0
+
+    async def sweep(*, patient: bool) -> Report:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise LookupError("a column that is not there yet")
+        swept.set()
+        return Report(resumed=int(patient))
+
+    running = Sweeper(desk.service)
+    monkeypatch.setattr(running, "sweep", sweep)
+
+    # when
+    task = asyncio.create_task(running.run())
+    await asyncio.wait_for(swept.wait(), SECONDS)
+    task.cancel()
+
+    # then
+    assert calls > 1

@@ -7,6 +7,8 @@ import pytest
 from gateway.domain.edge import AnswerSettings
 from gateway.web.answers import MARK, Answers
 from gateway.web.outcome import Outcome
+from resolvers.execution.executor import Executor
+from resolvers.schema import make_schema
 from tests.world import World, running_world
 
 MAIL = '{ record(by: {mail: {source: "maarch", resId: 100}}) { attachments { edges { node { id name } } } } }'
@@ -178,3 +180,21 @@ def test_a_write_by_an_event_stream_drops_what_is_remembered_too(remembering: Wo
     assert '"userErrors":[]' in streamed.text.replace(" ", "")
     names = [edge["node"]["name"] for edge in after["data"]["record"]["attachments"]["edges"]]  # type: ignore[index]
     assert "Streamed" in names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "query($id: ID!) { node(id: $id) { ... on StagedUpload { state } } }",
+        "query($id: ID!) { nodes(ids: [$id]) { ...U } } fragment U on StagedUpload { targets { url } }",
+        "query($id: ID!) { stagedUpload(id: $id) { state } }",
+    ],
+)
+def test_the_state_of_an_upload_is_not_remembered(text: str) -> None:
+    """Whichever field leads to it, an upload goes on while an answer stays."""
+    # when
+    document = Executor(make_schema()).document(text)
+
+    # then
+    assert document.errors == []
+    assert document.volatile

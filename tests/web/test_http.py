@@ -170,3 +170,57 @@ def test_a_trace_comes_only_when_it_is_asked_for(world: World) -> None:
     shown = traced["extensions"]["trace"]["upstream"][0]
     assert (shown["source"], shown["method"], shown["status"], shown["shared"]) == ("maarch", "GET", 200, False)
     assert shown["path"] == "/rest/resources/100/attachments"
+
+
+@pytest.mark.parametrize("asked", [b"\xb2", b"9" * 400, b"9" * 5000, b"-1", b"1.5"])
+def test_a_time_that_is_no_number_is_not_taken(world: World, asked: bytes) -> None:
+    """Whatever stands in the header, the operation has its usual time."""
+    # when
+    response = world.client.post(
+        f"{world.gateway}/graphql",
+        json={"query": "{ sources { name } }"},
+        headers=[(b"x-request-timeout-ms", asked)],
+    )
+
+    # then
+    assert response.status_code == 200
+    assert response.json()["data"]["sources"]
+
+
+def test_a_query_by_get_brings_no_members_of_its_own(world: World) -> None:
+    """`variables` is one value: what stands behind it is no parameter."""
+    # when
+    response = world.client.get(
+        f"{world.gateway}/graphql",
+        params={"query": "{ __typename }", "variables": '{},"extensions":{"persistedQuery":{"version":1}}'},
+    )
+
+    # then
+    assert response.status_code == 400
+
+
+def test_a_condition_that_is_null_is_refused(world: World) -> None:
+    """The document allows it, for the variable has a default; the value is the client's mistake, not a defect."""
+    # when
+    answer = world.ask("query($a: Boolean = true) { sources @skip(if: $a) { name } }", {"a": None})
+
+    # then
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID_DOCUMENT"]
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ('query($n: String = "maarch") { source(name: $n) { name } }', {"n": None}),
+        ("query($m: MailLookup) { record(by: {mail: $m}) { id } }", {}),
+    ],
+)
+def test_an_argument_that_is_null_is_the_clients_mistake(
+    world: World, text: str, variables: dict[str, Any]
+) -> None:
+    """What the document's variables turn out to be is no defect of the gateway."""
+    # when
+    answer = world.ask(text, variables)
+
+    # then
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID_DOCUMENT"]

@@ -108,7 +108,7 @@ class State:
 def timestamp(moment: datetime) -> str:
     """Print a time like a PostgreSQL ``timestamptz(0)`` in UTC: rounded to seconds, ``2026-11-22 05:40:45+00``."""
     rounded = moment.astimezone(UTC) + timedelta(microseconds=500_000)
-    return rounded.strftime("%Y-%m-%d %H:%M:%S+00")
+    return f"{rounded.year:04}-{rounded:%m-%d %H:%M:%S}+00"
 
 
 def new_id() -> str:

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from sys import intern
 from typing import Any, Generic, TypeVar
 
@@ -209,7 +210,7 @@ class Reader:
             parse_time(wire.last_updated_at, source) if wire.last_updated_at else None,
             library,
             folder.ref if folder else self._folder_ref(wire.id_folder),
-            parse_time(wire.date, source) if wire.date else None,
+            _document_date(wire.date, source) if wire.date else None,
             wire.hash or None,
             wire.reference or None,
             AVAILABLE if wire.storage_key else PENDING,
@@ -340,6 +341,13 @@ REFUSALS: Sequence[tuple[str, type[GatewayError], str]] = (
 )
 """Pieces of what the server says, and what it means (`upstreams.md` 2.1, 2.6)."""
 TEXTUAL = frozenset({400, 403})
+
+
+def _document_date(text: str, source: str) -> datetime | None:
+    """Read a date that people type in; the server prints those before and after our years in ways of its own."""
+    with suppress(BadResponse):
+        return parse_time(text, source)
+    return None
 
 
 def refusal(response: Response, source: str) -> GatewayError:
