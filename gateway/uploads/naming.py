@@ -33,14 +33,17 @@ def check_media_type(text: str) -> None:
         raise BadInput(f"A media type is such as application/pdf, and has at most {LONGEST_NAME} characters.")
 
 
-async def settled_name(name: str, behavior: OnConflict, adapter: Adapter, target: Ref, call: Call) -> str:
+async def settled_name(
+    name: str, behavior: OnConflict, adapter: Adapter, target: Ref, call: Call, *, coming: Collection[str] = ()
+) -> str:
     """Give the name to upload by: the wanted one, or with RENAME the first free one. 1 or 2 upstream requests.
 
-    Raises Conflict with FAIL where the name is taken. With REPLACE nothing is asked: the source decides.
+    ``coming`` are the names of files that are on their way to the target. Raises Conflict with FAIL where the name is
+    taken. With REPLACE nothing is asked: the source decides.
     """
     if behavior is OnConflict.REPLACE:
         return name
-    taken = await _taken(adapter, target, call)
+    taken = {*await _taken(adapter, target, call), *coming}
     if _is_free(name, taken):
         return name
     if behavior is OnConflict.FAIL:

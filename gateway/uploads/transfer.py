@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gateway.domain.changes import UploadItem
 from gateway.domain.errors import (
@@ -79,6 +80,8 @@ class Transfer:
     sources_of: Callable[[str], Mapping[str, Adapter]]
     patience: Patience
     now: Callable[[], datetime]
+    _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Of tenants and targets."""
 
     async def drive(self, ticket: Ticket) -> Ticket:
         """Take every step that can be taken and give the ticket as it is then.
@@ -123,10 +126,11 @@ class Transfer:
 
     async def _send(self, ticket: Ticket) -> Ticket:
         try:
-            name = await self._settled_name(ticket)
+            ticket = await self._begun(ticket)
+        except StaleFence:
+            raise
         except DEFINITE as exc:
             return await self._fail(ticket, exc)
-        ticket = await self.journal.advance(ticket, _S.SENDING, name=name)
         progress = _Progress(self.journal, self.store, ticket)
         try:
             item, adapter = await self._item(ticket)
@@ -199,13 +203,24 @@ class Transfer:
     async def _fail(self, ticket: Ticket, error: GatewayError) -> Ticket:
         return await self.journal.advance(ticket, _S.FAILED, error_code=error.code, error_message=error.message)
 
+    async def _begun(self, ticket: Ticket) -> Ticket:
+        """Settle the name and write it down before anything is sent, one upload to a target at a time.
+
+        Others that are on their way have a say in it too, or files that come together would all find it free. Those
+        of other processes have one from the moment that they are written down.
+        """
+        turn = self._turns.setdefault((ticket.tenant, ticket.target), asyncio.Lock())
+        async with turn:
+            return await self.journal.advance(ticket, _S.SENDING, name=await self._settled_name(ticket))
+
     async def _settled_name(self, ticket: Ticket) -> str:
-        """Settle the name before anything is sent, where other files of the target have a say in it."""
+        """Choose the name; who is on his way is asked for first, for then he is in the list when he has arrived."""
+        if ticket.on_conflict is OnConflict.REPLACE:
+            return ticket.name
+        coming = {rival.name for rival in await self.journal.rivals(ticket)}
         target = Ref.from_text(ticket.target)
-        call = Call.lasting(self.patience.transfer)
-        return await settled_name(
-            ticket.name, ticket.on_conflict, self._source(target, ticket.tenant), target, call
-        )
+        adapter, call = self._source(target, ticket.tenant), Call.lasting(self.patience.transfer)
+        return await settled_name(ticket.name, ticket.on_conflict, adapter, target, call, coming=coming)
 
     def _source(self, target: Ref, tenant: str) -> Adapter:
         adapter = self.sources_of(tenant).get(target.source)

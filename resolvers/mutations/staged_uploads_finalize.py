@@ -58,7 +58,8 @@ class StagedUploadsFinalizePayload(MutationPayload):
 
     staged_uploads: list[StagedUpload | None] = resolved(
         lambda root: root.results,
-        "The uploads in the order of the input. One that is still SENDING goes on by itself: ask again.",
+        "The uploads in the order of the input, as they are now. One that FAILED says why in `problem`, which is no "
+        "user error; one that is still SENDING goes on by itself: ask again.",
     )
 
 

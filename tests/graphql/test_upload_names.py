@@ -1,6 +1,8 @@
 """What becomes of an upload whose name is taken, or whose field is filled."""
 
-from tests.graphql.uploading import PDF, carried
+import pytest
+
+from tests.graphql.uploading import PDF, carried, finalize, send, stage
 from tests.graphql.writing import a_case, a_folder, an_entity, attachments, node, posts
 from tests.world import World
 
@@ -20,6 +22,32 @@ def test_a_name_that_is_taken_fails_or_is_numbered(world: World) -> None:
     assert (failed["state"], failed["problem"]["code"]) == ("FAILED", "CONFLICT")
     assert [upload["file"]["name"] for upload in renamed] == ["Reçu (2).pdf", "Reçu (3).pdf"]
     assert posts(world, "decisiv", "/attachments") == 2
+
+
+@pytest.mark.parametrize(
+    ("behavior", "names"),
+    [("FAIL", ["Reçu.pdf"]), ("RENAME", ["Reçu (2).pdf", "Reçu (3).pdf", "Reçu.pdf"])],
+)
+def test_files_of_one_name_that_come_together_see_each_other(
+    world: World, behavior: str, names: list[str]
+) -> None:
+    """Every photo of a telephone is image.jpg, and several are chosen at once."""
+    # given
+    place = a_case()
+    bodies = [PDF + bytes([number]) for number in range(3)]
+    uploads = [
+        stage(world, {"case": {**place, "internal": False}}, body, onConflict=behavior) for body in bodies
+    ]
+    for upload, body in zip(uploads, bodies, strict=True):
+        assert send(world, upload["targets"][0], body).is_success
+
+    # when
+    states = [upload["state"] for upload in finalize(world, *uploads)["stagedUploads"]]
+
+    # then
+    found = sorted(one["name"] for one in attachments(world, case=place))
+    assert [name for name in found if name.startswith("Reçu")] == names
+    assert states.count("FINALIZED") == len(names)
 
 
 def test_files_in_a_folder_replace_nothing(world: World) -> None:
