@@ -49,11 +49,6 @@ class RefLoader(ABC, Generic[V]):
             loader.clear(ref)  # a failure is not remembered: asking again may succeed
             raise
 
-    def clear(self, ref: Ref) -> None:
-        """Forget a value, because it was written to."""
-        if ref.source in self._by_source:
-            self._by_source[ref.source].clear(ref)
-
     def close(self) -> None:
         """Cancel the batches that run, and forget what was loaded: whoever asked for it is gone."""
         for task in self.running:

@@ -45,7 +45,7 @@ def preferred_coding(accepted: str) -> str | None:
     weights = dict(_weighed(part) for part in accepted.lower().split(","))
     offered = {name: weights.get(name, weights.get("*", 0.0)) for name in CODINGS}
     best = max(offered, key=lambda name: offered[name])
-    return best if offered[best] > 0 else None
+    return best if offered[best] > 0 and offered[best] >= weights.get("identity", 0.0) else None
 
 
 def compress(body: bytes, coding: str) -> bytes:

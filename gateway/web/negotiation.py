@@ -59,7 +59,7 @@ def preferred_type(accept: str | None) -> str:
 
 def prefers_stream(accept: str) -> bool:
     """Tell whether a client would rather have an event stream than JSON: some name both for whatever they ask."""
-    if EVENT_STREAM not in accept:
+    if EVENT_STREAM not in accept.lower():
         return False
     ranges = [_range(text) for text in accept.split(",")]
     stream = max((one.quality for one in ranges if one.media_type == EVENT_STREAM), default=0.0)
@@ -89,11 +89,11 @@ async def read_parameters(request: Request, largest: int) -> Parameters:
 @lru_cache(REMEMBERED)
 def _check_type(text: str) -> None:
     """Raise Refusal for a type of a request's body that is not read."""
-    content_type, _, options = text.partition(";")
+    content_type, *options = text.split(";")
     if content_type.strip().lower() != JSON:
         raise Refusal(415, f"A GraphQL request is sent as {JSON}.", {"accept-post": JSON})
-    charset = options.lower().replace('"', "").strip().removeprefix("charset=")
-    if charset not in ("", "utf-8"):
+    parameters = (option.replace('"', "").strip().lower() for option in options)
+    if any(one.startswith("charset=") and one != "charset=utf-8" for one in parameters):
         raise Refusal(415, "A GraphQL request is written in UTF-8.")
 
 

@@ -185,7 +185,7 @@ def _persisted_query(asked: Any) -> str:
         raise InvalidDocument(f"`extensions.persistedQuery` is not right: {exc}.") from exc
     if found.version != 1:
         raise InvalidDocument("`extensions.persistedQuery` is served in version 1.")
-    return found.hash
+    return found.hash.lower()
 
 
 def _size(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 import strawberry
@@ -89,7 +89,7 @@ async def write(info: Info, arguments: Keyed, work: Write) -> Payload:
         outcomes = await context.writer.write(
             work.operation,
             arguments.idempotency_key,
-            repr(arguments),
+            _spelled(arguments),
             work.do,
             repeatable=work.repeatable,
             keep_failures=work.keep_failures,
@@ -98,6 +98,14 @@ async def write(info: Info, arguments: Keyed, work: Write) -> Payload:
         return refusal(exc, context, 1 if work.count is None else work.count)
     context.forget()
     return await _payload(outcomes, work, context)
+
+
+def _spelled(value: Any) -> Any:
+    """Spell an input as it was given, without what was left out: a field that is new changes no request."""
+    if is_dataclass(value):
+        given = ((one.name, getattr(value, one.name)) for one in fields(value))
+        return {name: _spelled(one) for name, one in given if one is not strawberry.UNSET}
+    return [_spelled(one) for one in value] if isinstance(value, list) else value
 
 
 def check_count(field: str, count: int) -> None:

@@ -45,7 +45,7 @@ class CaseUploadInput:
     source: str = strawberry.field(description=SOURCE)
     case_id: str = strawberry.field(description="The case, by its identifier at the source.")
     internal: bool = strawberry.field(
-        description="Whether only the sender's own group sees it. There is no default: both parties see what is not."
+        description="Whether only the sender's own group sees it; where it is false, both parties of the case do."
     )
     description: str | None = strawberry.field(default=UNSET, description="What it is; the name if left out.")
     sender_id: str | None = strawberry.field(

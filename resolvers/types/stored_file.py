@@ -51,7 +51,9 @@ async def _download(
 class StoredFile(Node):
     """A view of `gateway.domain.model.Attachment` or `File`."""
 
-    name: str = strawberry.field(description="The name for people, with an extension where one is known.")
+    name: str = strawberry.field(
+        description="The name for people, with an extension where one is known: Maarch tells it by `node` alone."
+    )
     size: ByteCount | None = strawberry.field(description="The size, where the source tells.")
     media_type: str | None = strawberry.field(
         description="The media type, where the source tells or its name shows."

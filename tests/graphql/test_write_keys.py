@@ -51,6 +51,23 @@ def test_the_same_request_again_gets_the_same_answer_and_does_nothing(world: Wor
     assert posts(world, "arrhes") == 1
 
 
+def test_what_is_left_out_has_no_part_in_a_request(world: World) -> None:
+    """A field that a later release adds must not make another request of one that is sent again after it."""
+    # given
+    file = a_file(world)
+    sent: Any = {"key": "same", "files": [{"id": file, "name": "même.pdf"}]}
+    done(world, "filesUpdate", "files { name }", **sent)
+
+    # when it is sent again, and then with a null in place of what was left out, which takes the reference away
+    again = write(world, "filesUpdate", "files { name }", **sent)
+    sent["files"][0]["reference"] = None
+    other = write(world, "filesUpdate", "files { name }", **sent)
+
+    # then
+    assert again["userErrors"] == []
+    assert [error["code"] for error in other["userErrors"]] == ["KEY_REUSED"]
+
+
 def test_an_answer_again_shows_what_is_there_now(world: World) -> None:
     """What is kept is which object it was: what has changed since is seen, and what has gone is said."""
     # given a file that was renamed under a key and once more since

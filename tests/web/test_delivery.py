@@ -49,6 +49,8 @@ def raw(world: World, query: str, **headers: str) -> tuple[httpx.Response, bytes
         ("GZIP", "gzip"),
         ("", None),
         ("identity", None),
+        ("identity;q=1, gzip;q=0.1", None),
+        ("identity;q=0.5, gzip;q=0.5", "gzip"),
         ("deflate", None),
         ("gzip;q=much", None),
         ("gzip;q=0", None),

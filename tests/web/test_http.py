@@ -45,6 +45,7 @@ def test_the_client_chooses_the_type(accept: str | None, expected: str) -> None:
         (f"text/event-stream, {JSON};q=0.5", True),
         (f"{RESPONSE_JSON}, application/graphql+json, {JSON}, text/event-stream, multipart/mixed", False),
         (f"{JSON}, text/event-stream;q=0", False),
+        ("Text/Event-Stream", True),
     ],
 )
 def test_a_stream_is_for_who_prefers_it(accept: str, *, expected: bool) -> None:
@@ -185,6 +186,20 @@ def test_a_time_that_is_no_number_is_not_taken(world: World, asked: bytes) -> No
     # then
     assert response.status_code == 200
     assert response.json()["data"]["sources"]
+
+
+@pytest.mark.parametrize("options", ["charset=utf-8; foo=bar", "foo=bar", 'charset="UTF-8"'])
+def test_other_options_of_a_type_do_no_harm(world: World, options: str) -> None:
+    """Only the charset says how a body is written."""
+    # when
+    response = world.client.post(
+        f"{world.gateway}/graphql",
+        content=b'{"query":"{ __typename }"}',
+        headers={"content-type": f"{JSON}; {options}"},
+    )
+
+    # then
+    assert response.json()["data"]
 
 
 def test_a_query_by_get_brings_no_members_of_its_own(world: World) -> None:
