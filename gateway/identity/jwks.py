@@ -16,8 +16,9 @@ from jwt import PyJWK, PyJWTError
 
 from gateway.domain.errors import GatewayError
 from gateway.identity.json_objects import read_object
-from gateway.transport.exchange import Exchange, Limits, Request
+from gateway.transport.exchange import Exchange
 from gateway.transport.flight import SingleFlight
+from gateway.transport.messages import Limits, Request
 
 log = logging.getLogger(__name__)
 

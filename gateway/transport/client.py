@@ -12,9 +12,10 @@ from gateway.domain.errors import BadInput, DeadlineExceeded, GatewayError, Unav
 from gateway.transport.auth import Auth
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.countdown import Countdown
-from gateway.transport.exchange import Exchange, Request, Response, Stream
+from gateway.transport.exchange import Exchange
 from gateway.transport.headers import NO_HEADERS
 from gateway.transport.lockout import UNAUTHORIZED, Lockout
+from gateway.transport.messages import Request, Response, Stream
 from gateway.transport.reads import SharedReads
 from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
 

@@ -14,7 +14,8 @@ from urllib.parse import urljoin, urlsplit
 from gateway.domain.errors import BadResponse
 from gateway.transport.call import Call, TracedRequest
 from gateway.transport.client import UNCHANGED, SourceClient, streamed
-from gateway.transport.exchange import Exchange, Request, Response, Stream
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Request, Response, Stream
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 2

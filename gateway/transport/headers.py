@@ -1,6 +1,6 @@
 """The headers of an answer as the gateway reads them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ class Received(Mapping[str, str]):
     They are read when the first of them is asked for, which of most answers is never.
     """
 
-    def __init__(self, received: Mapping[str, str]) -> None:
+    def __init__(self, received: Sequence[tuple[bytes, bytes]]) -> None:
         self._received = received
 
     def __getitem__(self, name: str) -> str:
@@ -31,16 +31,15 @@ class Received(Mapping[str, str]):
     @cached_property
     def _read(self) -> dict[str, str]:
         headers: dict[str, str] = {}
-        for name, value in self._received.items():
-            key, text = name.lower(), value if value.isascii() else _readable(value)
+        for name, value in self._received:
+            key, text = name.decode("latin-1").lower(), _text(value)
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
         return headers
 
 
-def _readable(value: str) -> str:
+def _text(value: bytes) -> str:
     """Read bytes that are no UTF-8 as Latin-1, which older servers mean."""
     try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -1,36 +1,38 @@
-"""Sends requests whose bodies are at hand over aiohttp's connections and parser, without its session.
-
-Connecting, TLS, the lookup of names, keep-alive and reading are aiohttp's (`TCPConnector`, and llhttp behind it). Its
-session would merge headers, cookies, redirects, timers and traces that no source needs, which takes nearly half of
-the time (`tests/benchmark/README.md`). What is used here of aiohttp is public, but documented for its own parts:
-`pyproject.toml` bounds its version, and `tests/transport/test_exchange_wire.py` tells when something has changed.
-"""
+"""The connections of one source: opened when they are needed, kept for the next request, and not for long."""
 
 import asyncio
 import functools
-from collections.abc import Mapping
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aiohttp import ClientError, ClientRequest, ClientTimeout, InvalidURL, StreamReader, TCPConnector
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohappyeyeballs import AddrInfoType, start_connection
 from yarl import URL
+
+from gateway.transport.connection import BrokenOffError, Connection
+from gateway.transport.countdown import Countdown
+from gateway.transport.decompression import ACCEPTED
+from gateway.transport.messages import Limits, Response
 
 KEPT = 64
 """How many origins are remembered, and how many sets of headers."""
-INFORMATIONAL = range(100, 200)
-SWITCHING = 101
+KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is kept: fewer than the five after which Apache and Node hang up unasked."""
+SECOND_ADDRESS = 0.25
+"""Seconds after which the next address of a host is tried as well (RFC 8305, 5)."""
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose requests are whole without a length (RFC 9110, 8.6)."""
 SCHEMES = ("http", "https")
 FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 """Headers that say where a request goes and where it ends: two opinions of that smuggle one into another."""
-USUAL = {str(name): value for name, value in ClientRequest.DEFAULT_HEADERS.items()}
+USUAL = {"Accept": "*/*", "Accept-Encoding": ACCEPTED}
 
 
-class BrokenOffError(ClientError):
-    """The connection ended, or what came was no HTTP, before there was an answer."""
+class NoOriginError(Exception):
+    """An address is none that HTTP requests can be sent to."""
 
 
 class Place(NamedTuple):
@@ -41,98 +43,125 @@ class Place(NamedTuple):
     target: str
 
 
-class Origin(NamedTuple):
-    """Where requests go: what the pool knows it by, and the host as the header names it."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where requests go, the host as the header names it, and the connections that wait for the next request."""
 
-    request: ClientRequest
     host: str
-
-
-class Answer:
-    """The head of an answer, and its body as it arrives; whoever got it closes it."""
-
-    __slots__ = ("_connection", "content", "headers", "status")
-
-    def __init__(
-        self, connection: Connection, status: int, headers: Mapping[str, str], content: StreamReader
-    ) -> None:
-        self._connection = connection
-        self.status = status
-        self.headers = headers
-        self.content = content
-
-    @property
-    def content_length(self) -> int | None:
-        """The bytes that are announced for the body; None where nothing is."""
-        announced = self.headers.get("Content-Length")
-        return None if announced is None else int(announced)  # the parser refuses what is no number
-
-    def close(self) -> None:
-        """Give the connection back when the answer has come whole and the request is gone, else end it."""
-        transport = self._connection.transport
-        if transport is not None and transport.get_write_buffer_size():
-            self._connection.close()
-        else:
-            self._connection.release()  # which ends it unless the answer has come whole
+    port: int
+    encrypted: bool
+    named: str
+    idle: list[Connection] = field(default_factory=list)
 
 
 class Pool:
-    """The connections of one source, with headers that all its requests have. Belongs to the running event loop."""
+    """The connections of one source, with headers that all its requests have. Belongs to the running event loop.
+
+    How many there are is for the callers to bound: each request has one, and idle ones are taken first.
+    ``open_socket`` may refuse the address of a host by an OSError.
+    """
 
     def __init__(
-        self, connector: TCPConnector, timeout: ClientTimeout, headers: Mapping[str, str], *, longest_line: int
+        self,
+        limits: Limits,
+        countdown: Countdown,
+        headers: Mapping[str, str],
+        tls: ssl.SSLContext,
+        open_socket: Callable[[AddrInfoType], socket.socket] | None,
     ) -> None:
-        self._connector = connector
-        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._limits = limits
+        self._countdown = countdown
         self._usual = {**USUAL, **headers}
-        self._longest_line = longest_line
+        self._tls = tls
+        self._open_socket = open_socket
         self._fields = functools.lru_cache(maxsize=KEPT)(self._written_fields)
-        self._origin = functools.lru_cache(maxsize=KEPT)(functools.partial(_origin, asyncio.get_running_loop()))
+        self._origin = functools.lru_cache(maxsize=KEPT)(_origin)
+        self._open: set[Connection] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
 
-    async def ask(self, method: str, place: Place, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        """Send a request and wait for the head of the answer, as long as the caller lets it.
+    async def ask(
+        self, method: str, place: Place, headers: Mapping[str, str], body: bytes | None, seconds: float
+    ) -> Response:
+        """Send a request and wait for the whole answer within the given seconds.
 
-        Headers are written as they are: the caller has checked that HTTP allows them. Raises aiohttp's errors.
+        Headers are written as they are: the caller has checked that HTTP allows them. Raises NoOriginError, OSError
+        (TimeoutError is one) where there is no connection, and what `Connection.ask` raises.
         """
+        deadline = time.monotonic() + seconds
         origin = self._origin(place.scheme, place.authority)
-        connection, protocol, transport = await self._connected(origin.request)
+        connection = self._kept(origin) or await self._opened(origin, deadline)
+        request = self._written(method, place.target, origin.named, headers, body)
+        answering = connection.ask(request, deadline, bodiless=method == "HEAD")
         try:
-            self._expect(protocol, method)
-            transport.write(self._written(method, place.target, origin.host, headers, body))
-            message, content = await protocol.read()
-            while message.code in INFORMATIONAL and message.code != SWITCHING:  # RFC 9110, 15.2
-                message, content = await protocol.read()
-        except (ClientError, OSError, HttpProcessingError) as exc:
-            connection.close()
-            raise BrokenOffError from exc
-        except BaseException:
-            connection.close()
+            return await answering
+        except asyncio.CancelledError:
+            connection.leave(answering)
             raise
-        return Answer(connection, message.code, message.headers, content)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._connector.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for connection in self._open:
+            connection.abort()
+        await asyncio.sleep(0)  # in which they are closed
 
-    async def _connected(self, request: ClientRequest) -> tuple[Connection, ResponseHandler, asyncio.Transport]:
-        """Take a connection that waits, or make one, with what reads it and what writes it.
+    # Connections
 
-        Those on which something came unasked are ended.
-        """
-        while True:
-            connection = await self._connector.connect(request, [], self._timeout)
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is not None and transport is not None and not protocol.should_close:
-                return connection, protocol, transport
-            connection.close()
+    def _kept(self, origin: Origin) -> Connection | None:
+        """Take the connection that was used last, unless it has ended or may be about to."""
+        oldest = self._loop.time() - KEEP_ALIVE
+        while origin.idle:
+            connection = origin.idle.pop()
+            if connection.is_open and connection.idle_since > oldest:
+                return connection
+        return None
 
-    def _expect(self, protocol: ResponseHandler, method: str) -> None:
-        protocol.set_response_params(
-            skip_payload=method == "HEAD",
-            read_until_eof=True,
-            max_line_size=self._longest_line,
-            max_field_size=self._longest_line,
-        )
+    async def _opened(self, origin: Origin, deadline: float) -> Connection:
+        """Connect, within the time of a connection: the name, the address and TLS together."""
+        seconds = min(self._limits.connect_timeout, deadline - time.monotonic())
+        async with asyncio.timeout(seconds):
+            found = await self._loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            opened = await start_connection(
+                found,
+                happy_eyeballs_delay=SECOND_ADDRESS,
+                loop=self._loop,
+                socket_factory=self._open_socket,
+            )
+            try:
+                _, connection = await self._loop.create_connection(
+                    lambda: self._new_connection(origin),
+                    sock=opened,
+                    ssl=self._tls if origin.encrypted else None,
+                    server_hostname=origin.host if origin.encrypted else None,
+                )
+            except BaseException:
+                opened.close()
+                raise
+        if not connection.is_open:  # somebody spoke before he was asked, or hung up
+            raise BrokenOffError
+        self._open.add(connection)
+        return connection
+
+    def _new_connection(self, origin: Origin) -> Connection:
+        release = functools.partial(self._release, origin)
+        return Connection(self._countdown, release, self._open.discard, self._limits.max_body)
+
+    def _release(self, origin: Origin, connection: Connection) -> None:
+        origin.idle.append(connection)
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(KEEP_ALIVE, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long, and look again as long as there is anything left."""
+        oldest = self._loop.time() - KEEP_ALIVE
+        for connection in self._open:
+            if connection.is_idle and connection.idle_since <= oldest:
+                connection.abort()
+        self._sweeping = self._loop.call_later(KEEP_ALIVE, self._sweep) if self._open else None
+
+    # Requests
 
     def _written(
         self, method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None
@@ -153,12 +182,12 @@ class Pool:
         return "".join([f"{name}: {value}\r\n" for name, value in usual + own])
 
 
-def _origin(loop: asyncio.AbstractEventLoop, scheme: str, authority: str) -> Origin:
+def _origin(scheme: str, authority: str) -> Origin:
     try:
         url = URL.build(scheme=scheme, authority=authority, encoded=True)
-        host = url.host_port_subcomponent if scheme in SCHEMES and url.raw_user is None else None
+        named = url.host_port_subcomponent if scheme in SCHEMES and url.raw_user is None else None
     except ValueError:
-        host = None
-    if not host:
-        raise InvalidURL(authority)
-    return Origin(ClientRequest("GET", url, loop=loop), host)
+        named = None
+    if not named or url.raw_host is None or url.port is None:
+        raise NoOriginError
+    return Origin(url.raw_host.rstrip("."), url.port, scheme == "https", named)

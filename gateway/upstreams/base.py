@@ -53,7 +53,8 @@ from gateway.transport.auth import Auth
 from gateway.transport.call import Call
 from gateway.transport.client import SourceClient
 from gateway.transport.egress import Egress
-from gateway.transport.exchange import Exchange, Limits, Response, Stream
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Response, Stream
 from gateway.transport.retry import retry_after
 
 K = TypeVar("K", bound=Hashable)

@@ -24,7 +24,7 @@ from gateway.transport.bodies import between, whole
 from gateway.transport.call import Call
 from gateway.transport.egress import Addresses
 from gateway.transport.elements import Fields
-from gateway.transport.exchange import Response, Stream
+from gateway.transport.messages import Response, Stream
 from gateway.transport.multipart import new_boundary
 from gateway.transport.payloads import decode_xml
 from gateway.transport.retry import TRIES

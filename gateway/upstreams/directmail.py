@@ -22,7 +22,7 @@ from gateway.transport.addresses import is_web, next_page
 from gateway.transport.auth import Auth, basic
 from gateway.transport.call import Call
 from gateway.transport.client import join_path
-from gateway.transport.exchange import Response
+from gateway.transport.messages import Response
 from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import SourceSettings, connect, each, not_found, signed_until, status_error
 from gateway.upstreams.wire.directmail import (

@@ -29,7 +29,7 @@ from gateway.transport.auth import Auth, HeaderAuth, TokenAuth, basic, fingerpri
 from gateway.transport.bodies import base64_length, base64_of, between, whole
 from gateway.transport.call import Call
 from gateway.transport.client import join_path
-from gateway.transport.exchange import Response, Stream
+from gateway.transport.messages import Response, Stream
 from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import (
     Content,

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from gateway.domain.model import AttachmentListing, Listed, Record
 from gateway.domain.snapshot import Forms, Origin
-from gateway.transport.exchange import Response
+from gateway.transport.messages import Response
 
 T = TypeVar("T")
 

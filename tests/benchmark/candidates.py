@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 
 from gateway.domain.errors import BadResponse
-from gateway.transport.exchange import USER_AGENT, Exchange, Limits, Request, Response
+from gateway.transport.exchange import USER_AGENT, Exchange
+from gateway.transport.messages import Limits, Request, Response
 
 
 class Httpx(Exchange):

@@ -8,7 +8,7 @@ from graphql import parse, validate
 
 from gateway.identity.api_keys import ApiKeys
 from gateway.settings import load_settings
-from gateway.transport.exchange import Limits
+from gateway.transport.messages import Limits
 from resolvers.execution.documents import Rules, check_document
 from tests.benchmark import report
 from tests.benchmark.candidates import CANDIDATES

@@ -25,8 +25,8 @@ from gateway.identifiers import Seal
 from gateway.identity.principals import Principal, Visitor
 from gateway.limiter import Limiter
 from gateway.transport.exchange import Exchange
-from gateway.transport.exchange import Request as Asked
 from gateway.transport.lockout import Lockout
+from gateway.transport.messages import Request as Asked
 from gateway.upstreams import maarch
 from gateway.upstreams.steps import arrhes
 from gateway.web.door import Door

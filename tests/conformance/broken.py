@@ -12,7 +12,7 @@ from gateway.domain.refs import Ref
 from gateway.domain.tree import Tree, branch_of
 from gateway.sandbox.arrhes import seed
 from gateway.transport.call import Call
-from gateway.transport.exchange import Request
+from gateway.transport.messages import Request
 from gateway.upstreams.arrhes import ArrhesAdapter, ArrhesSettings
 from gateway.upstreams.base import Listing, each
 from gateway.upstreams.steps.arrhes import Requests

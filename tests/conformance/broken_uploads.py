@@ -8,7 +8,7 @@ from gateway.domain.errors import BadInput, GatewayError, TooLarge, Unavailable
 from gateway.domain.refs import Ref
 from gateway.sandbox.espocrm import seed
 from gateway.transport.call import Call
-from gateway.transport.exchange import Request
+from gateway.transport.messages import Request
 from gateway.upstreams.base import Note, OpenBytes
 from gateway.upstreams.espocrm import NOTED, EspoCrmAdapter
 from tests.conformance.comparison import changed

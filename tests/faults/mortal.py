@@ -26,7 +26,8 @@ from gateway.sandbox.store import ADMIN, BUCKET, Store
 from gateway.sandbox.world import make_sources
 from gateway.serving import listen, make_server, serve
 from gateway.settings import Settings
-from gateway.transport.exchange import Exchange, Request
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Request
 from gateway.uploads.journal import Journal
 from gateway.uploads.storage import StagingStore
 from gateway.uploads.tickets import TicketState

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 
 from gateway.sandbox.world import CONTENT, make_apps
 from gateway.transport import client as transport
-from gateway.transport.exchange import Exchange, Limits, Request, Response, Stream
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Request, Response, Stream
 from gateway.upstreams import base
 from tests.sandbox.exchanges import RECORDINGS, load
 from tests.security.mutations import STATUSES, Chance, mutated, mutated_headers

@@ -13,7 +13,8 @@ from gateway.transport.auth import bearer
 from gateway.transport.call import Call
 from gateway.transport.client import SourceClient
 from gateway.transport.egress import Addresses, Egress
-from gateway.transport.exchange import Exchange, Limits, Request
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Request
 from gateway.transport.networks import is_allowed
 from tests.security.canary import Canary, canary, corpus, names_of
 

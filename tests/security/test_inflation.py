@@ -12,7 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from gateway.domain.errors import BadResponse
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import SandboxUpstream
-from gateway.transport.exchange import RATIO, SMALL, Exchange, Limits, Request
+from gateway.transport.decompression import RATIO, SMALL
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Request
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB

@@ -7,7 +7,8 @@ from starlette.responses import PlainTextResponse
 
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import SandboxUpstream
-from gateway.transport.exchange import Exchange, Limits
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from gateway.domain.errors import DeadlineExceeded, GatewayError
 from gateway.domain.secret import Secret
 from gateway.transport.auth import Auth, bearer
 from gateway.transport.client import SourceClient
-from gateway.transport.exchange import Exchange, Limits, Request, Response
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Request, Response
 
 BASE = "https://source.example/api"
 OK = Response(200, {}, b"fine")

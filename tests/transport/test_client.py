@@ -18,8 +18,9 @@ from gateway.sandbox.upstream import Fault, SandboxUpstream
 from gateway.transport.auth import TokenAuth, bearer
 from gateway.transport.call import Call
 from gateway.transport.client import SourceClient
-from gateway.transport.exchange import Exchange, Limits, Response
+from gateway.transport.exchange import Exchange
 from gateway.transport.lockout import LOCKOUT
+from gateway.transport.messages import Limits, Response
 from tests.transport.scripted import BASE, RenewableAuth, ScriptedExchange, answer, client_of, soon
 
 PASSING = [answer(429), answer(502), answer(503), answer(504), Unavailable("down"), DeadlineExceeded("late")]

@@ -12,7 +12,8 @@ from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.call import Call
 from gateway.transport.egress import Egress
-from gateway.transport.exchange import Exchange, Limits
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits
 
 HOSTS = frozenset({"store.example", "127.0.0.1:9000", "other.example:8443"})
 

@@ -13,7 +13,8 @@ from starlette.responses import Response as Answer
 from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, GatewayError, Unavailable
 from gateway.sandbox.server import in_thread, listen
 from gateway.sandbox.upstream import SandboxUpstream
-from gateway.transport.exchange import Exchange, Limits, Request
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Request
 
 SMALL = Limits(max_body=1000, connect_timeout=10.0)
 

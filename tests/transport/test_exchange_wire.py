@@ -20,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.errors import BadInput, Conflict, DeadlineExceeded, GatewayError, Unavailable
 from gateway.sandbox.upstream import SandboxUpstream
-from gateway.transport.exchange import Exchange, Limits, Request, Response
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Limits, Request, Response
 
 
 @dataclass

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.domain.errors import Unavailable
-from gateway.transport.exchange import Exchange, Request
+from gateway.transport.exchange import Exchange
+from gateway.transport.messages import Request
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 FRAMING = (b"host", b"content-length", b"transfer-encoding", b"connection")

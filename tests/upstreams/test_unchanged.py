@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.errors import BadResponse
 from gateway.domain.model import AttachmentListing, Listed, Record, RecordKind
 from gateway.domain.refs import Ref, RefType
-from gateway.transport.exchange import Response
+from gateway.transport.messages import Response
 from gateway.upstreams.unchanged import MARK, Unchanged, UnchangedLists
 
 ROOM = 10_000

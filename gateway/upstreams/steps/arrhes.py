@@ -28,7 +28,7 @@ from gateway.transport.bodies import whole
 from gateway.transport.call import Call
 from gateway.transport.client import SourceClient, join_path
 from gateway.transport.egress import Egress
-from gateway.transport.exchange import Response
+from gateway.transport.messages import Response
 from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import SERVER_ERROR, OpenBytes, not_found
 from gateway.upstreams.wire.arrhes import (

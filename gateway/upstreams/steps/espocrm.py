@@ -23,7 +23,7 @@ from gateway.domain.refs import Ref
 from gateway.transport.bodies import Body, Measured, base64_between
 from gateway.transport.call import Call
 from gateway.transport.client import SourceClient, join_path
-from gateway.transport.exchange import Response, Stream
+from gateway.transport.messages import Response, Stream
 from gateway.transport.payloads import decode_json
 from gateway.upstreams.base import not_found, status_error
 from gateway.upstreams.wire.espocrm import (

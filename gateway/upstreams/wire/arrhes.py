@@ -18,7 +18,7 @@ from gateway.domain.media_types import media_type_of
 from gateway.domain.model import Branch, File, FileState, Folder, Library
 from gateway.domain.refs import Ref, RefType
 from gateway.domain.tree import Tree, build_tree
-from gateway.transport.exchange import Response
+from gateway.transport.messages import Response
 from gateway.transport.payloads import decode_json, parse_time, uncollected
 from gateway.upstreams.base import not_found, status_error
 

@@ -1,0 +1,123 @@
+"""Bodies of answers that come compressed (RFC 9110, 8.4.1): piece by piece, and never far beyond what may be kept."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+import brotli
+
+ACCEPTED = "gzip, deflate, br"
+"""What sources may compress with."""
+PIECE = 64 * 1024
+"""Bytes that are decompressed at once."""
+SMALL = 1024 * 1024
+"""Bytes that a body may decompress to from however few; a longer one is at most ``RATIO`` times what was sent."""
+RATIO = 100
+GZIP, ZLIB, BARE = 31, 15, -15
+"""How zlib is told what it will find around the compressed bytes."""
+DEFLATED, LOW = 8, 0x0F
+"""The lower half of zlib's first byte (RFC 1950, 2.2); servers that mean "deflate" to the letter send none."""
+
+
+class DecompressionError(Exception):
+    """A body is not what it says that it is."""
+
+
+class InflatedError(Exception):
+    """A few bytes would become far too many."""
+
+
+class Unpacker(Protocol):
+    """One body in one coding."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether all has come."""
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """Decompress the next bytes in pieces; raises the errors of the library."""
+
+
+class Decompression:
+    """One body on its way, in one of the codings of `CODINGS`."""
+
+    def __init__(self, coding: str) -> None:
+        self._unpacker = CODINGS[coding]()
+        self._sent = 0
+        self._size = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decompress the next bytes in pieces; raises DecompressionError, and InflatedError before it is too late."""
+        self._sent += len(data)
+        try:
+            for piece in self._unpacker.unpack(data):
+                self._size += len(piece)
+                if self._size > SMALL and self._size > RATIO * self._sent:
+                    raise InflatedError
+                yield piece
+        except (zlib.error, brotli.error) as exc:
+            raise DecompressionError from exc
+
+    def check_end(self) -> None:
+        """Raise DecompressionError where a body ended early; one without a byte is a whole one."""
+        if self._sent and not self._unpacker.ended:
+            raise DecompressionError
+
+
+class _Gzip:
+    """Gzip, of which a body may have several one after the other (RFC 1952, 2.2)."""
+
+    def __init__(self) -> None:
+        self._machine = zlib.decompressobj(GZIP)
+
+    @property
+    def ended(self) -> bool:
+        return self._machine.eof
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._machine.eof:
+                self._machine = zlib.decompressobj(GZIP)
+            yield self._machine.decompress(data, PIECE)
+            data = self._machine.unused_data or self._machine.unconsumed_tail
+
+
+class _Deflate:
+    """What is called "deflate": zlib's form, or the bare one that older servers send."""
+
+    def __init__(self) -> None:
+        self._machine = zlib.decompressobj(ZLIB)
+        self._begun = False
+
+    @property
+    def ended(self) -> bool:
+        return self._machine.eof
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        if data and not self._begun:
+            self._begun = True
+            if data[0] & LOW != DEFLATED:
+                self._machine = zlib.decompressobj(BARE)
+        while data and not self._machine.eof:
+            yield self._machine.decompress(data, PIECE)
+            data = self._machine.unconsumed_tail
+
+
+class _Brotli:
+    """Brotli (RFC 7932)."""
+
+    def __init__(self) -> None:
+        self._machine = brotli.Decompressor()
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._machine.is_finished())
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        yield self._machine.process(data, output_buffer_limit=PIECE)
+        while not self._machine.can_accept_more_data():
+            yield self._machine.process(b"", output_buffer_limit=PIECE)
+
+
+CODINGS: dict[str, type[Unpacker]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate, "br": _Brotli}
+"""Those that are accepted, and the older name of one (RFC 9110, 8.4.1.3)."""
