@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Generic, TypeVar, cast
 
-from aiodataloader import DataLoader, Loader, dispatch_queue
+from aiodataloader import DataLoader, Loader, dispatch_queue_batch
 
 from gateway.domain.errors import GatewayError, UnknownSource
 from gateway.domain.refs import Ref
@@ -73,10 +73,6 @@ class _SourceLoader(DataLoader[Ref, V]):
 
     async def batch_load_fn(self, keys: list[Ref]) -> list[V]:
         """Load a batch; the library raises those of its values that are errors to whoever asked for them."""
-        task, running = asyncio.current_task(), self._owner.running
-        if task is not None:
-            running.add(task)
-            task.add_done_callback(running.discard)
         return cast("list[V]", await self._owner.ask(self._adapter, keys))
 
     def get_cache_key(self, key: Ref) -> Ref:
@@ -87,4 +83,11 @@ class _SourceLoader(DataLoader[Ref, V]):
         """Put a key into the batch; the first one sees to it that the batch goes out."""
         self._queue.append(Loader(key, future))
         if len(self._queue) == 1:
-            self.loop.call_soon(self.loop.call_soon, dispatch_queue, self)
+            self.loop.call_soon(self.loop.call_soon, self._dispatch)
+
+    def _dispatch(self) -> None:
+        queue, self._queue = self._queue, []
+        running = self._owner.running
+        task = self.loop.create_task(dispatch_queue_batch(self, queue))
+        running.add(task)
+        task.add_done_callback(running.discard)

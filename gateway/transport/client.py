@@ -16,6 +16,7 @@ from gateway.transport.exchange import Exchange
 from gateway.transport.headers import NO_HEADERS
 from gateway.transport.lockout import UNAUTHORIZED, Lockout
 from gateway.transport.messages import Request, Response, Stream
+from gateway.transport.places import Places
 from gateway.transport.reads import SharedReads
 from gateway.transport.retry import RETRIED_STATUSES, TRIES, pause_before, retry_after
 
@@ -78,8 +79,8 @@ class SourceClient:
         self._exchange = exchange
         self._countdown = Countdown()
         self._reads: SharedReads[Response] = SharedReads()
-        self._places = asyncio.Semaphore(exchange.limits.concurrency)
-        self._carriers = asyncio.Semaphore(exchange.limits.concurrency)
+        self._places = Places(exchange.limits.concurrency)
+        self._carriers = Places(exchange.limits.concurrency)
         """Places of requests whose body is a stream, which take long."""
         self._lockout = Lockout(source)
 
@@ -222,7 +223,7 @@ class SourceClient:
     async def _try(self, request: Request, call: Call) -> Response | GatewayError:
         """Send once; a failure that may be retried is a value."""
         places = self._carriers if request.streams else self._places
-        await places.acquire()
+        await places.take()
         started = time.monotonic()
         status = None
         try:
@@ -233,7 +234,7 @@ class SourceClient:
         except (Unavailable, DeadlineExceeded) as exc:
             return exc
         finally:
-            places.release()
+            places.give_back()
             if call.trace is not None:
                 self._note(call, request, status, started)
         return response

@@ -114,9 +114,10 @@ class _Brotli:
         return bool(self._machine.is_finished())
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        yield self._machine.process(data, output_buffer_limit=PIECE)
-        while not self._machine.can_accept_more_data():
-            yield self._machine.process(b"", output_buffer_limit=PIECE)
+        piece = self._machine.process(data, output_buffer_limit=PIECE)
+        while piece:  # it may hold some back even when it would accept more
+            yield piece
+            piece = b"" if self.ended else self._machine.process(b"", output_buffer_limit=PIECE)
 
 
 CODINGS: dict[str, type[Unpacker]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate, "br": _Brotli}

@@ -24,7 +24,8 @@ from gateway.transport.networks import RefusedAddressError, guarded_socket
 from gateway.transport.pool import KEPT, NoOriginError, Place, Pool
 from gateway.transport.streams import Streams
 
-USER_AGENT = {"User-Agent": "attachment-gateway"}
+USER_AGENT = "attachment-gateway"
+USUAL = {"User-Agent": USER_AGENT}
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
@@ -135,14 +136,12 @@ class Exchange:
         return Place(url.scheme, url.raw_authority, url.raw_path_qs)
 
     def _open_pool(self) -> Pool:
-        self._pool = Pool(
-            self.limits, self._countdown, USER_AGENT, self._tls or _usual_tls(), self._open_socket
-        )
+        self._pool = Pool(self.limits, self._countdown, USUAL, self._tls or _usual_tls(), self._open_socket)
         return self._pool
 
     def _carriers(self) -> Streams:
         if self._streams is None:
-            self._streams = Streams(self.limits, USER_AGENT, self._tls or _usual_tls(), self._open_socket)
+            self._streams = Streams(self.limits, USUAL, self._tls or _usual_tls(), self._open_socket)
         return self._streams
 
     def _translated(self, exc: Exception) -> GatewayError:

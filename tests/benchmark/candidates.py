@@ -66,8 +66,9 @@ class AiohttpSession(Exchange):
 
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the answer."""
+        streams = self._carriers()
         async with asyncio.timeout(seconds):
-            return await self._whole(await self._answer(request, None))
+            return await streams.whole(await streams.download(request, self._url(request.url)))
 
 
 class HttpxPyreqwest(Httpx):
@@ -174,5 +175,5 @@ CANDIDATES: dict[str, tuple[type[Exchange], str]] = {
     "pyreqwest": (Pyreqwest, "pyreqwest"),
     "pyqwest": (Pyqwest, "pyqwest"),
     "aiohttp": (AiohttpSession, "aiohttp"),
-    "the gateway's (aiohttp's pool)": (Exchange, "aiohttp"),
+    "the gateway's own": (Exchange, "httptools"),
 }
