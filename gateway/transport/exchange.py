@@ -18,18 +18,14 @@ from gateway.domain.errors import BadInput, BadResponse, DeadlineExceeded, Gatew
 from gateway.transport.connection import BrokenOffError, TooLongError
 from gateway.transport.countdown import Countdown
 from gateway.transport.decompression import DecompressionError, InflatedError
-from gateway.transport.headers import Received
+from gateway.transport.headers import BadHeaderError, Received
 from gateway.transport.messages import Limits, Request, Response, Stream
 from gateway.transport.networks import RefusedAddressError, guarded_socket
-from gateway.transport.pool import KEPT, NoOriginError, Place, Pool
+from gateway.transport.pool import NoOriginError, Place, Pool
 from gateway.transport.streams import Streams
 
 USER_AGENT = "attachment-gateway"
 USUAL = {"User-Agent": USER_AGENT}
-
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
-"""RFC 9110, 5.5, without the obsolete bytes beyond ASCII."""
 
 PLAIN_URL = re.compile(r"[!#-;=?-~]+")
 """An address that is sent as it is written; the library encodes what is in any other."""
@@ -39,6 +35,7 @@ ADDRESS = re.compile(r"(https?)://([0-9A-Za-z.:-]+)(/[!$-;=?-~]*)")
 FOREIGN = (
     OSError,  # TimeoutError is one
     ClientError,
+    BadHeaderError,
     BrokenOffError,
     DecompressionError,
     InflatedError,
@@ -67,14 +64,12 @@ class Exchange:
         self._tls = tls
         self._open_socket = None if private is None else guarded_socket(private=private)
         self._countdown = Countdown()
-        self._are_allowed = functools.lru_cache(maxsize=KEPT)(_are_allowed)
         self._pool: Pool | None = None
         self._streams: Streams | None = None
         """Downloads and uploads have connections of their own: many slow ones hold up nobody's lists."""
 
     async def send(self, request: Request, seconds: float) -> Response:
         """Send a request and read the whole answer within the given seconds."""
-        self._check_headers(request)
         body = request.body
         try:
             if body is not None and not isinstance(body, bytes):
@@ -90,7 +85,6 @@ class Exchange:
 
         A body that brings nothing for ``STALLED`` seconds raises DeadlineExceeded.
         """
-        self._check_headers(request)
         try:
             answer = await self._carriers().download(request, self._url(request.url))
         except FOREIGN as exc:
@@ -113,12 +107,6 @@ class Exchange:
                 yield piece
         except FOREIGN as exc:
             raise self._translated(exc) from None
-
-    def _check_headers(self, request: Request) -> None:
-        """Raise BadInput for a header that HTTP does not allow."""
-        if not self._are_allowed(tuple(request.headers.items())):
-            message = "A header of the request holds a character that HTTP does not allow."
-            raise BadInput(message, source=self.source)
 
     def _url(self, text: str) -> URL:
         """Parse an address; raises Unavailable."""
@@ -151,6 +139,9 @@ class Exchange:
             return self._bad("The source points at an address that is refused (setting `private_links`).")
         if isinstance(exc, TimeoutError) or isinstance(cause, TimeoutError):
             return DeadlineExceeded("The source did not answer in time.", source=self.source)
+        if isinstance(exc, BadHeaderError):
+            message = "A header of the request holds a character that HTTP does not allow."
+            return BadInput(message, source=self.source)
         if isinstance(exc, TooLongError):
             return self._bad(
                 f"The source answered more than {self.limits.max_body:,} bytes (setting `max_body`)."
@@ -176,7 +167,3 @@ def _usual_tls() -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _are_allowed(headers: tuple[tuple[str, str], ...]) -> bool:
-    return all(HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value) for name, value in headers)

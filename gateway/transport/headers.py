@@ -1,10 +1,24 @@
-"""The headers of an answer as the gateway reads them."""
+"""The headers of requests, as far as HTTP allows them, and those of answers as the gateway reads them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+"""RFC 9110, 5.5, without the obsolete bytes beyond ASCII."""
+
+
+class BadHeaderError(Exception):
+    """A header holds what HTTP does not allow; it is not quoted, for it may be a credential."""
+
+
+def check_headers(headers: Iterable[tuple[str, str]]) -> None:
+    """Raise BadHeaderError for a name or a value that would be something else on the wire."""
+    if not all(NAME.fullmatch(name) and VALUE.fullmatch(value) for name, value in headers):
+        raise BadHeaderError
 
 
 class Received(Mapping[str, str]):

@@ -15,6 +15,7 @@ from yarl import URL
 from gateway.transport.connection import BrokenOffError, Connection
 from gateway.transport.countdown import Countdown
 from gateway.transport.decompression import ACCEPTED
+from gateway.transport.headers import check_headers
 from gateway.transport.messages import Limits, Response
 
 KEPT = 64
@@ -85,13 +86,13 @@ class Pool:
     ) -> Response:
         """Send a request and wait for the whole answer within the given seconds.
 
-        Headers are written as they are: the caller has checked that HTTP allows them. Raises NoOriginError, OSError
-        (TimeoutError is one) where there is no connection, and what `Connection.ask` raises.
+        Raises BadHeaderError, NoOriginError, OSError (TimeoutError is one) where there is no connection, and what
+        `Connection.ask` raises.
         """
         deadline = time.monotonic() + seconds
         origin = self._origin(place.scheme, place.authority)
-        connection = self._kept(origin) or await self._opened(origin, deadline)
         request = self._written(method, place.target, origin.named, headers, body)
+        connection = self._kept(origin) or await self._opened(origin, deadline)
         answering = connection.ask(request, deadline, bodiless=method == "HEAD")
         try:
             return await answering
@@ -175,7 +176,8 @@ class Pool:
         return head + body if body else head
 
     def _written_fields(self, headers: tuple[tuple[str, str], ...]) -> str:
-        """Write the headers, which are the same for nearly all requests of a source."""
+        """Check and write the headers, which are the same for nearly all requests of a source."""
+        check_headers(headers)
         given = {name.lower() for name, _ in headers}
         usual = [(name, value) for name, value in self._usual.items() if name.lower() not in given]
         own = [(name, value) for name, value in headers if name.lower() not in FRAMING]

@@ -29,7 +29,7 @@ from yarl import URL
 from gateway.domain.errors import BadInput
 from gateway.transport.connection import BrokenOffError, TooLongError
 from gateway.transport.decompression import RATIO, SMALL, InflatedError
-from gateway.transport.headers import Received
+from gateway.transport.headers import Received, check_headers
 from gateway.transport.messages import Limits, Request, Response
 from gateway.transport.pool import KEEP_ALIVE
 
@@ -126,6 +126,7 @@ class Streams:
         body: "bytes | _Body | AsyncIterator[bytes] | None",
         patience: ClientTimeout,
     ) -> ClientResponse:
+        check_headers(request.headers.items())
         return await self._session.request(
             request.method, url, headers=request.headers, data=body, timeout=patience, allow_redirects=False
         )
