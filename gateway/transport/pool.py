@@ -123,13 +123,7 @@ class Pool:
         """Connect, within the time of a connection: the name, the address and TLS together."""
         seconds = min(self._limits.connect_timeout, deadline - time.monotonic())
         async with asyncio.timeout(seconds):
-            found = await self._loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-            opened = await start_connection(
-                found,
-                happy_eyeballs_delay=SECOND_ADDRESS,
-                loop=self._loop,
-                socket_factory=self._open_socket,
-            )
+            opened = await self._connected(origin)
             try:
                 _, connection = await self._loop.create_connection(
                     lambda: self._new_connection(origin),
@@ -144,6 +138,22 @@ class Pool:
             raise BrokenOffError
         self._open.add(connection)
         return connection
+
+    async def _connected(self, origin: Origin) -> socket.socket:
+        """Look the name up and connect to one of its addresses."""
+        try:
+            found = await self._loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        except UnicodeError as exc:  # a label is too long for any name server
+            raise NoOriginError from exc
+        try:
+            return await start_connection(
+                found,
+                happy_eyeballs_delay=SECOND_ADDRESS,
+                loop=self._loop,
+                socket_factory=self._open_socket,
+            )
+        except RuntimeError as exc:  # uvloop's word for some of the errors of sockets
+            raise ConnectionError from exc
 
     def _new_connection(self, origin: Origin) -> Connection:
         release = functools.partial(self._release, origin)

@@ -45,6 +45,11 @@ class Wire(asyncio.Transport):
             self._closing = True
             asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
 
+    def hang_up(self, error: Exception | None) -> None:
+        """End as the other side wants it."""
+        self._closing = True
+        self._protocol.connection_lost(error)
+
 
 class Line:
     """A connection over such a transport; ``released`` counts how often it could take another request."""
@@ -145,7 +150,7 @@ async def test_a_connection_ends_only_what_nothing_else_ends(
     line.hear(head + b"fine")
 
     # when
-    line.connection.connection_lost(error)
+    line.wire.hang_up(error)
 
     # then
     if whole and error is None:
@@ -218,6 +223,22 @@ async def test_a_request_that_is_still_on_its_way_ends_the_connection() -> None:
     # then
     assert answering.result().body == b"fine"
     assert (line.released, line.wire.is_closing()) == (0, True)
+
+
+async def test_a_server_may_say_what_else_it_speaks() -> None:
+    """Apache announces HTTP/2 in its answers, which switches to nothing."""
+    # given
+    line = Line()
+    answering = line.ask()
+
+    # when
+    line.hear(
+        b"HTTP/1.1 200 OK\r\nUpgrade: h2,h2c\r\nConnection: Upgrade, Keep-Alive\r\nContent-Length: 4\r\n\r\nfine"
+    )
+
+    # then
+    assert answering.result().body == b"fine"
+    assert (line.released, line.wire.is_closing()) == (1, False)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,10 @@ async def test_nobody_there_is_unavailable(exchange: Exchange) -> None:
     assert "pssst" not in "".join(traceback.format_exception(failure.value))
 
 
-@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1/", "http://a b/", "nothing"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "ftp://127.0.0.1/", "http://a b/", "nothing", f"http://{'a' * 64}.example/", "http://a..b/"],
+)
 async def test_what_is_no_address_is_unavailable(exchange: Exchange, url: str) -> None:
     """A wrong setting is an error of ours too, not one of the library's."""
     # given

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.domain.errors import Unavailable
+from gateway.transport import pool
 from gateway.transport.exchange import Exchange
 from gateway.transport.messages import Request
 
@@ -26,6 +27,8 @@ class Server:
     heads: list[tuple[int, bytes]] = field(default_factory=list)
     connections: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether the client has ended a connection."""
 
     @property
     def used(self) -> list[int]:
@@ -57,6 +60,7 @@ async def serving(*replies: bytes) -> AsyncIterator[Server]:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            server.ended.set()
             writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
@@ -78,6 +82,47 @@ async def test_connections_are_kept(exchange: Exchange) -> None:
 
     # then
     assert (bodies, server.used) == ([b"fine"] * 3, [1, 1, 1])
+
+
+async def test_connections_are_not_kept_for_long(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has been idle for as long as servers wait is closed, whether somebody asks again or not."""
+    # given
+    monkeypatch.setattr(pool, "KEEP_ALIVE", 0.1)
+    async with serving(FINE, FINE) as server:
+        first = await texts(exchange, [Request("GET", server.origin)])
+
+        # when
+        await asyncio.wait_for(server.ended.wait(), 5)
+        second = await texts(exchange, [Request("GET", server.origin)])
+
+    # then
+    assert (first, second, server.used) == ([b"fine"], [b"fine"], [1, 2])
+
+
+async def test_what_is_closed_keeps_no_connection(exchange: Exchange) -> None:
+    """A source that is closed leaves nothing open at the other end."""
+    # given
+    async with serving(FINE) as server:
+        await texts(exchange, [Request("GET", server.origin)])
+
+        # when
+        await exchange.aclose()
+
+        # then
+        await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_each_request_has_a_connection_of_its_own(exchange: Exchange) -> None:
+    """Requests at once do not wait for each other, and their connections serve those that follow."""
+    # given
+    async with serving(*[FINE] * 20) as server:
+        # when
+        for _ in range(2):
+            await asyncio.gather(*(exchange.send(Request("GET", server.origin), 5) for _ in range(10)))
+
+    # then
+    assert sorted(server.used[:10]) == list(range(1, 11))
+    assert server.connections == 10
 
 
 async def test_what_comes_with_an_answer_answers_nothing(exchange: Exchange) -> None:
