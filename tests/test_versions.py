@@ -28,6 +28,7 @@ FLOORS = (
     ("h11", "0.16.0", "CVE-2025-43859: smuggling of requests"),
     ("uvicorn", "0.11.7", "CVE-2020-7694, 7695: splitting of logs and answers"),
     ("pyjwt", "2.12.0", "CVE-2026-32597: critical headers that are not understood"),
+    ("uvloop", "0.23.0", "a socket that is closed twice where connecting is cancelled (#738)"),
     ("aiohttp", "3.14.5", "total_raw_bytes, by which bodies that blow up are found"),
 )
 LOCKS = ("runtime.txt", "image.txt", "develop.txt")

@@ -157,11 +157,11 @@ def _is_strong(key: object) -> bool:
 
 
 class FetchedKeys:
-    """Gets a JWKS from an address: one request for each call, on a connection of its own, and no redirects."""
+    """Gets a JWKS from an address: one request for each call, and no redirects."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        limits = Limits(connect_timeout=PATIENCE, try_timeout=PATIENCE, concurrency=1, max_body=LARGEST)
+        limits = Limits(connect_timeout=PATIENCE, try_timeout=PATIENCE, max_body=LARGEST)
         self._exchange = Exchange("issuer", limits)
 
     async def fetch(self) -> bytes:

@@ -11,17 +11,22 @@ from collections.abc import Callable
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.transport.countdown import Countdown
-from gateway.transport.decompression import CODINGS, Decompression
+from gateway.transport.decompression import Decompression, coding_of
 from gateway.transport.headers import Received
 from gateway.transport.messages import Response
 
 LARGEST_HEAD = 64 * 1024
-"""Bytes of an answer's head; one read of the socket may come on top before it is noticed."""
+"""Bytes of a head that is not complete; one read of the socket may come on top before it is noticed."""
+MOST_HEADERS = 500
+WIRED = 2
+"""How many times as many bytes a body may take on the wire as it may have: chunks have sizes, and extensions."""
+LARGEST_UNSEEN = 64 * 1024
+"""Bytes of a request that is taken to have left when its answer is there; TLS does not tell what is on its way."""
 FINAL = 200
 """The first status that is no hint of what is to come (RFC 9110, 15.2)."""
 SWITCHING = 101
 CODING = b"content-encoding"
-FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+DELIMITING = frozenset({b"content-length", b"transfer-encoding"})
 """Headers that say where a body ends; one without them ends with the connection (RFC 9112, 6.3)."""
 
 
@@ -46,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_countdown",
         "_decompression",
+        "_ended",
         "_forget",
         "_headers",
         "_keeps",
@@ -54,6 +60,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_received",
         "_release",
+        "_sent",
         "_size",
         "_status",
         "_transport",
@@ -76,9 +83,11 @@ class Connection(asyncio.Protocol):
         self._longest = longest
         self._answering: asyncio.Future[Response] | None = None
         self._decompression: Decompression | None = None
+        self._ended = False
         self.tick = 0
         """When the time of the running request is over (`gateway.transport.countdown`)."""
         self.idle_since = self._loop.time()
+        self._begin()
 
     @property
     def is_idle(self) -> bool:
@@ -99,7 +108,7 @@ class Connection(asyncio.Protocol):
         answering = self._answering = self._loop.create_future()
         self._bodiless = bodiless
         self._received = 0
-        self._begin()
+        self._sent = len(request)
         self._countdown.start(self, deadline)
         self._transport.write(request)
         return answering
@@ -115,6 +124,7 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """Give up: the time is over."""
         self._fail(TimeoutError())
+        self.abort()
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -123,9 +133,12 @@ class Connection(asyncio.Protocol):
     # What the event loop says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin to listen, no stricter than servers are that end lines by a line feed alone."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment] # that of a stream
         self._parser = HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
 
     def data_received(self, data: bytes) -> None:
         """Read what has come."""
@@ -137,18 +150,22 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except HttpParserCallbackError as exc:
             self._break(exc.__context__ or exc)
-        except (HttpParserError, HttpParserUpgrade) as exc:
-            self._break(exc)
+        except (HttpParserError, HttpParserUpgrade):
+            self._break(BrokenOffError())
         else:
             if self._whole:
                 self._finish()
-            elif not self._status and self._received > LARGEST_HEAD:
-                self._fail(BrokenOffError())
+            elif self._received > LARGEST_HEAD:
+                self._check_length()
+
+    def eof_received(self) -> None:
+        """Take note that the other side has said that this is all; over TLS anybody could have cut the line."""
+        self._ended = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End; a body that nothing else ends is whole now."""
+        """End; a body that nothing else ends is whole if the other side said so."""
         if self._answering is not None:
-            if exc is None and self._ends_with_connection():
+            if exc is None and self._ended and self._ends_with_connection():
                 self._finish()
             else:
                 self._fail(BrokenOffError())
@@ -163,21 +180,24 @@ class Connection(asyncio.Protocol):
             raise BrokenOffError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self._headers.append((name, value))
+        """Keep a header; what comes after the body is none that anybody could have acted on."""
+        if not self._status:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """See what follows the head."""
         self._status = self._parser.get_status_code()
+        if len(self._headers) > MOST_HEADERS:
+            raise BrokenOffError
         if self._status < FINAL:
             return
         if self._bodiless:
-            self._complete()
+            self._whole = True  # and not to be used again: nobody knows whether a body comes all the same
             return
-        for name, value in self._headers:
+        for name, _ in self._headers:
             if len(name) == len(CODING) and name.lower() == CODING:
-                coding = value.decode("latin-1").lower()
-                self._decompression = Decompression(coding) if coding in CODINGS else None
+                self._expect_compressed()
+                return
 
     def on_body(self, data: bytes) -> None:
         """Keep some of the body."""
@@ -192,7 +212,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """See whether this is the answer, or a hint before it."""
         if self._status >= FINAL:
-            self._complete()
+            self._whole = True
+            self._keeps = not self._bodiless and self._parser.should_keep_alive()
         elif self._status == SWITCHING:  # to what nobody asked for
             raise BrokenOffError
         else:
@@ -201,12 +222,16 @@ class Connection(asyncio.Protocol):
     # What comes of it
 
     def _begin(self) -> None:
-        """Expect the head of an answer."""
+        """Expect the head of an answer, and hold nothing of the one before."""
         self._status = self._size = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._decompression = None
         self._whole = self._keeps = False
+
+    def _expect_compressed(self) -> None:
+        coding = coding_of(value for name, value in self._headers if name.lower() == CODING)
+        self._decompression = Decompression(coding) if coding else None
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -214,12 +239,15 @@ class Connection(asyncio.Protocol):
             raise TooLongError
         self._chunks.append(piece)
 
-    def _complete(self) -> None:
-        self._whole = True
-        self._keeps = self._parser.should_keep_alive()
+    def _check_length(self) -> None:
+        """Bound what is no body, which is not kept but may go on for ever."""
+        if not self._status:
+            self._break(BrokenOffError())
+        elif self._received > LARGEST_HEAD + WIRED * self._longest:
+            self._break(TooLongError())
 
     def _ends_with_connection(self) -> bool:
-        return self._status >= FINAL and not any(name.lower() in FRAMING for name, _ in self._headers)
+        return self._status >= FINAL and not any(name.lower() in DELIMITING for name, _ in self._headers)
 
     def _break(self, error: BaseException) -> None:
         """Take no more of what comes: it belongs to no answer, or to one that is broken."""
@@ -227,7 +255,8 @@ class Connection(asyncio.Protocol):
             self._keeps = False
             self._finish()
         else:
-            self._fail(BrokenOffError() if isinstance(error, HttpParserError | HttpParserUpgrade) else error)
+            self._fail(error)
+            self.abort()
 
     def _finish(self) -> None:
         """Answer, and take the next request unless something of this one is left on either way."""
@@ -236,12 +265,12 @@ class Connection(asyncio.Protocol):
                 self._decompression.check_end()
         except Exception as exc:  # noqa: BLE001 - it is the answer
             self._fail(exc)
+            self.abort()
             return
         answering = self._end()
-        keeps = self._keeps and not self._transport.get_write_buffer_size()
         response = Response(self._status, Received(self._headers), b"".join(self._chunks))
-        if self._bodiless:
-            self._parser = HttpResponseParser(self)  # it still waits for the body
+        keeps = self._keeps and not self._is_sending()
+        self._begin()
         if keeps:
             self.idle_since = self._loop.time()
             self._release(self)
@@ -250,11 +279,17 @@ class Connection(asyncio.Protocol):
         if not answering.done():
             answering.set_result(response)
 
+    def _is_sending(self) -> bool:
+        """Tell whether some of the request may be on its way: the server could take it for the next one."""
+        if self._transport.get_write_buffer_size():
+            return True
+        return self._sent > LARGEST_UNSEEN and self._transport.get_extra_info("sslcontext") is not None
+
     def _fail(self, error: BaseException) -> None:
         answering = self._end()
+        self._begin()
         if not answering.done():
             answering.set_exception(error)
-        self.abort()
 
     def _end(self) -> "asyncio.Future[Response]":
         """Be no one's any more."""

@@ -24,7 +24,7 @@ class Timed(Protocol):
 
 
 class Countdown:
-    """What has to end, by the tick at which it does. Belongs to one event loop as long as something is in it."""
+    """What has to end, by the tick at which it does. Belongs to one event loop until its timer has come by."""
 
     def __init__(self) -> None:
         self._due: dict[int, set[Timed]] = {}
@@ -45,7 +45,7 @@ class Countdown:
         """Let something expire at a reading of ``time.monotonic``; gives the loop that this happens in."""
         tick = timed.tick = math.ceil(deadline / TICK)
         loop = self._loop
-        if loop is None or tick < self._next:
+        if loop is None or tick < self._next or loop.is_closed():
             loop = self._arm(tick)
         self._due.setdefault(tick, set()).add(timed)
         return loop

@@ -1,7 +1,7 @@
 """Bodies of answers that come compressed (RFC 9110, 8.4.1): piece by piece, and never far beyond what may be kept."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import brotli
@@ -13,6 +13,8 @@ PIECE = 64 * 1024
 SMALL = 1024 * 1024
 """Bytes that a body may decompress to from however few; a longer one is at most ``RATIO`` times what was sent."""
 RATIO = 100
+MOST_MEMBERS = 100
+"""How many bodies of gzip may follow each other in one: each costs a copy of those behind it."""
 GZIP, ZLIB, BARE = 31, 15, -15
 """How zlib is told what it will find around the compressed bytes."""
 DEFLATED, LOW = 8, 0x0F
@@ -65,21 +67,28 @@ class Decompression:
 
 
 class _Gzip:
-    """Gzip, of which a body may have several one after the other (RFC 1952, 2.2)."""
+    """Gzip, of which a body may have several one after the other, and zeros behind (RFC 1952, 2.2)."""
 
     def __init__(self) -> None:
         self._machine = zlib.decompressobj(GZIP)
+        self._members = 1
 
     @property
     def ended(self) -> bool:
         return self._machine.eof
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        while data:
+        while data := data.lstrip(b"\0") if self._machine.eof else data:
             if self._machine.eof:
-                self._machine = zlib.decompressobj(GZIP)
+                self._begin()
             yield self._machine.decompress(data, PIECE)
             data = self._machine.unused_data or self._machine.unconsumed_tail
+
+    def _begin(self) -> None:
+        self._members += 1
+        if self._members > MOST_MEMBERS:
+            raise DecompressionError
+        self._machine = zlib.decompressobj(GZIP)
 
 
 class _Deflate:
@@ -98,8 +107,10 @@ class _Deflate:
             self._begun = True
             if data[0] & LOW != DEFLATED:
                 self._machine = zlib.decompressobj(BARE)
-        while data and not self._machine.eof:
-            yield self._machine.decompress(data, PIECE)
+        piece = b""
+        while (data or len(piece) == PIECE) and not self._machine.eof:  # a full piece may have left some behind
+            piece = self._machine.decompress(data, PIECE)
+            yield piece
             data = self._machine.unconsumed_tail
 
 
@@ -122,3 +133,13 @@ class _Brotli:
 
 CODINGS: dict[str, type[Unpacker]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate, "br": _Brotli}
 """Those that are accepted, and the older name of one (RFC 9110, 8.4.1.3)."""
+
+
+def coding_of(values: Iterable[bytes]) -> str | None:
+    """Read `Content-Encoding`, perhaps of several lines; None where the body is to be left as it is.
+
+    So it is with codings that were not accepted, and with what is none: some servers name a character set there.
+    """
+    named = b",".join(values).decode("latin-1").lower().split(",")
+    codings = {name.strip() for name in named} - {"", "identity"}
+    return next(iter(codings & CODINGS.keys()), None) if len(codings) == 1 else None

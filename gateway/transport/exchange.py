@@ -21,11 +21,12 @@ from gateway.transport.decompression import DecompressionError, InflatedError
 from gateway.transport.headers import BadHeaderError, Received
 from gateway.transport.messages import Limits, Request, Response, Stream
 from gateway.transport.networks import RefusedAddressError, guarded_socket
-from gateway.transport.pool import NoOriginError, Place, Pool
+from gateway.transport.origin import NoOriginError
+from gateway.transport.pool import Place, Pool
 from gateway.transport.streams import Streams
 
 USER_AGENT = "attachment-gateway"
-USUAL = {"User-Agent": USER_AGENT}
+OWN_HEADERS = {"User-Agent": USER_AGENT}
 
 PLAIN_URL = re.compile(r"[!#-;=?-~]+")
 """An address that is sent as it is written; the library encodes what is in any other."""
@@ -124,12 +125,14 @@ class Exchange:
         return Place(url.scheme, url.raw_authority, url.raw_path_qs)
 
     def _open_pool(self) -> Pool:
-        self._pool = Pool(self.limits, self._countdown, USUAL, self._tls or _usual_tls(), self._open_socket)
+        self._pool = Pool(
+            self.limits, self._countdown, OWN_HEADERS, self._tls or _usual_tls(), self._open_socket
+        )
         return self._pool
 
     def _carriers(self) -> Streams:
         if self._streams is None:
-            self._streams = Streams(self.limits, USUAL, self._tls or _usual_tls(), self._open_socket)
+            self._streams = Streams(self.limits, OWN_HEADERS, self._tls or _usual_tls(), self._open_socket)
         return self._streams
 
     def _translated(self, exc: Exception) -> GatewayError:

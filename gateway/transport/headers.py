@@ -44,11 +44,10 @@ class Received(Mapping[str, str]):
 
     @cached_property
     def _read(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
+        headers: dict[str, list[str]] = {}
         for name, value in self._received:
-            key, text = name.decode("latin-1").lower(), _text(value)
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        return headers
+            headers.setdefault(name.decode("latin-1").lower(), []).append(_text(value.rstrip(b" \t")))
+        return {name: ", ".join(texts) for name, texts in headers.items()}
 
 
 def _text(value: bytes) -> str:

@@ -8,7 +8,7 @@ from collections import deque
 
 
 class Places:
-    """So many places, each of which one request has at a time. Belongs to one event loop as long as anybody waits."""
+    """So many places, each of which one request has at a time. Belongs to one event loop."""
 
     def __init__(self, count: int) -> None:
         self._free = count

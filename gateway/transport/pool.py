@@ -5,35 +5,31 @@ import functools
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiohappyeyeballs import AddrInfoType, start_connection
-from yarl import URL
 
 from gateway.transport.connection import BrokenOffError, Connection
 from gateway.transport.countdown import Countdown
 from gateway.transport.decompression import ACCEPTED
 from gateway.transport.headers import check_headers
 from gateway.transport.messages import Limits, Response
+from gateway.transport.origin import Origin
 
 KEPT = 64
 """How many origins are remembered, and how many sets of headers."""
 KEEP_ALIVE = 4.0
-"""Seconds that an idle connection is kept: fewer than the five after which Apache and Node hang up unasked."""
+"""Seconds after which an idle connection is not used again: Apache and Node hang up after five."""
 SECOND_ADDRESS = 0.25
 """Seconds after which the next address of a host is tried as well (RFC 8305, 5)."""
+TURNS = 5
+"""Turns of the loop in which an aborted connection has ended, that of TLS and the one below it."""
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose requests are whole without a length (RFC 9110, 8.6)."""
-SCHEMES = ("http", "https")
 FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 """Headers that say where a request goes and where it ends: two opinions of that smuggle one into another."""
 USUAL = {"Accept": "*/*", "Accept-Encoding": ACCEPTED}
-
-
-class NoOriginError(Exception):
-    """An address is none that HTTP requests can be sent to."""
 
 
 class Place(NamedTuple):
@@ -42,17 +38,6 @@ class Place(NamedTuple):
     scheme: str
     authority: str
     target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where requests go, the host as the header names it, and the connections that wait for the next request."""
-
-    host: str
-    port: int
-    encrypted: bool
-    named: str
-    idle: list[Connection] = field(default_factory=list)
 
 
 class Pool:
@@ -77,9 +62,10 @@ class Pool:
         self._tls = tls
         self._open_socket = open_socket
         self._fields = functools.lru_cache(maxsize=KEPT)(self._written_fields)
-        self._origin = functools.lru_cache(maxsize=KEPT)(_origin)
+        self._origin = functools.lru_cache(maxsize=KEPT)(Origin)
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def ask(
         self, method: str, place: Place, headers: Mapping[str, str], body: bytes | None, seconds: float
@@ -96,17 +82,21 @@ class Pool:
         answering = connection.ask(request, deadline, bodiless=method == "HEAD")
         try:
             return await answering
-        except asyncio.CancelledError:
+        except BaseException:
             connection.leave(answering)
             raise
+        finally:
+            del answering  # which would hold its error, which holds this frame
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, and open and keep none any more."""
+        self._closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
         for connection in self._open:
             connection.abort()
-        await asyncio.sleep(0)  # in which they are closed
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     # Connections
 
@@ -123,31 +113,25 @@ class Pool:
         """Connect, within the time of a connection: the name, the address and TLS together."""
         seconds = min(self._limits.connect_timeout, deadline - time.monotonic())
         async with asyncio.timeout(seconds):
-            opened = await self._connected(origin)
-            try:
-                _, connection = await self._loop.create_connection(
-                    lambda: self._new_connection(origin),
-                    sock=opened,
-                    ssl=self._tls if origin.encrypted else None,
-                    server_hostname=origin.host if origin.encrypted else None,
-                )
-            except BaseException:
-                opened.close()
-                raise
-        if not connection.is_open:  # somebody spoke before he was asked, or hung up
+            opened = await self._connected(await origin.addresses())
+            _, connection = await self._loop.create_connection(
+                lambda: self._new_connection(origin),
+                sock=opened,
+                ssl=self._tls if origin.encrypted else None,
+                server_hostname=origin.host if origin.encrypted else None,
+            )
+        if self._closed:
+            connection.abort()
+        if not connection.is_open:  # or somebody spoke before he was asked, or hung up
             raise BrokenOffError
         self._open.add(connection)
         return connection
 
-    async def _connected(self, origin: Origin) -> socket.socket:
-        """Look the name up and connect to one of its addresses."""
-        try:
-            found = await self._loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        except UnicodeError as exc:  # a label is too long for any name server
-            raise NoOriginError from exc
+    async def _connected(self, addresses: Sequence[AddrInfoType]) -> socket.socket:
+        """Connect to the first of the addresses that answers."""
         try:
             return await start_connection(
-                found,
+                addresses,
                 happy_eyeballs_delay=SECOND_ADDRESS,
                 loop=self._loop,
                 socket_factory=self._open_socket,
@@ -156,13 +140,21 @@ class Pool:
             raise ConnectionError from exc
 
     def _new_connection(self, origin: Origin) -> Connection:
-        release = functools.partial(self._release, origin)
-        return Connection(self._countdown, release, self._open.discard, self._limits.max_body)
+        release, forget = (functools.partial(method, origin) for method in (self._release, self._forget))
+        return Connection(self._countdown, release, forget, self._limits.max_body)
 
     def _release(self, origin: Origin, connection: Connection) -> None:
+        if self._closed:
+            connection.abort()
+            return
         origin.idle.append(connection)
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(KEEP_ALIVE, self._sweep)
+
+    def _forget(self, origin: Origin, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in origin.idle:
+            origin.idle.remove(connection)
 
     def _sweep(self) -> None:
         """Close what has been idle for too long, and look again as long as there is anything left."""
@@ -192,14 +184,3 @@ class Pool:
         usual = [(name, value) for name, value in self._usual.items() if name.lower() not in given]
         own = [(name, value) for name, value in headers if name.lower() not in FRAMING]
         return "".join([f"{name}: {value}\r\n" for name, value in usual + own])
-
-
-def _origin(scheme: str, authority: str) -> Origin:
-    try:
-        url = URL.build(scheme=scheme, authority=authority, encoded=True)
-        named = url.host_port_subcomponent if scheme in SCHEMES and url.raw_user is None else None
-    except ValueError:
-        named = None
-    if not named or url.raw_host is None or url.port is None:
-        raise NoOriginError
-    return Origin(url.raw_host.rstrip("."), url.port, scheme == "https", named)

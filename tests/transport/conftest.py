@@ -1,14 +1,28 @@
 """What the tests of the seam to the HTTP library share."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
+import uvloop
 from starlette.responses import PlainTextResponse
 
 from gateway.sandbox.server import in_thread
 from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.exchange import Exchange
 from gateway.transport.messages import Limits
+
+ON_SOCKETS = frozenset({"test_exchange.py", "test_exchange_wire.py", "test_pool.py"})
+"""What depends on how the event loop treats sockets."""
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,  # noqa: ARG001 - the hook's signature
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these on both loops: the server's, and that of commands and of systems that have no other."""
+    loops = {"asyncio": asyncio.new_event_loop}
+    return {**loops, "uvloop": uvloop.new_event_loop} if item.path.name in ON_SOCKETS else loops
 
 
 @pytest.fixture

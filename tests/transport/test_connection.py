@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from gateway.transport.connection import LARGEST_HEAD, BrokenOffError, Connection, TooLongError
+from gateway.transport.connection import (
+    LARGEST_HEAD,
+    LARGEST_UNSEEN,
+    MOST_HEADERS,
+    BrokenOffError,
+    Connection,
+    TooLongError,
+)
 from gateway.transport.countdown import TICK, Countdown
 from gateway.transport.decompression import DecompressionError
 from gateway.transport.messages import Response
@@ -23,6 +30,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written: list[bytes] = []
         self.unsent = 0
+        self.encrypted = False
         self._protocol = protocol
         self._closing = False
         protocol.connection_made(self)
@@ -35,6 +43,10 @@ class Wire(asyncio.Transport):
         """Tell what the other side has not taken yet."""
         return self.unsent
 
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Tell whether there is TLS on it."""
+        return self if self.encrypted and name == "sslcontext" else default
+
     def is_closing(self) -> bool:
         """Tell whether it ends."""
         return self._closing
@@ -45,8 +57,10 @@ class Wire(asyncio.Transport):
             self._closing = True
             asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
 
-    def hang_up(self, error: Exception | None) -> None:
-        """End as the other side wants it."""
+    def hang_up(self, error: Exception | None = None, *, said: bool = True) -> None:
+        """End, as the other side has ``said``, or without a word."""
+        if said:
+            self._protocol.eof_received()
         self._closing = True
         self._protocol.connection_lost(error)
 
@@ -106,7 +120,8 @@ async def test_it_makes_no_difference_where_packets_begin() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nfine",
         b"HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\nfine",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\nfine",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;\nfine\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * (MOST_HEADERS + 1) + b"\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (LARGEST_HEAD // 16),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nfine\r\n0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
@@ -139,21 +154,21 @@ async def test_what_is_no_http_is_no_answer(text: bytes) -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n", False),
     ],
 )
-@pytest.mark.parametrize("error", [None, ConnectionResetError()])
+@pytest.mark.parametrize(("error", "said"), [(None, True), (None, False), (ConnectionResetError(), True)])
 async def test_a_connection_ends_only_what_nothing_else_ends(
-    head: bytes, whole: bool, error: Exception | None
+    head: bytes, whole: bool, error: Exception | None, said: bool
 ) -> None:
-    """Half an answer is none; what goes on to the end is whole there, unless the end was no good one."""
+    """Half an answer is none; what goes on to the end is whole there, unless the line was cut."""
     # given
     line = Line()
     answering = line.ask()
     line.hear(head + b"fine")
 
     # when
-    line.wire.hang_up(error)
+    line.wire.hang_up(error, said=said)
 
     # then
-    if whole and error is None:
+    if whole and said and error is None:
         assert answering.result().body == b"fine"
     else:
         assert isinstance(answering.exception(), BrokenOffError)
@@ -192,22 +207,19 @@ async def test_what_is_left_over_is_in_no_answer() -> None:
     assert (line.released, line.wire.is_closing()) == (0, True)
 
 
-async def test_an_answer_to_head_ends_with_its_head() -> None:
-    """The next answer is read from its beginning, and a body that comes all the same is nobody's."""
+@pytest.mark.parametrize("body", [b"", b"fine"])
+async def test_an_answer_to_head_ends_with_its_head(body: bytes) -> None:
+    """A body that comes all the same is nobody's, so the connection has had its last request."""
     # given
     line = Line()
-    first = line.ask(bodiless=True)
-    line.hear(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
-    second = line.ask()
-    line.hear(FINE)
+    answering = line.ask(bodiless=True)
 
     # when
-    third = line.ask(bodiless=True)
-    line.hear(FINE)
+    line.hear(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + body)
 
     # then
-    assert [one.result().body for one in (first, second, third)] == [b"", b"fine", b""]
-    assert (line.released, line.wire.is_closing()) == (2, True)
+    assert answering.result().body == b""
+    assert (line.released, line.wire.is_closing()) == (0, True)
 
 
 async def test_a_request_that_is_still_on_its_way_ends_the_connection() -> None:
@@ -241,6 +253,70 @@ async def test_a_server_may_say_what_else_it_speaks() -> None:
     assert (line.released, line.wire.is_closing()) == (1, False)
 
 
+@pytest.mark.parametrize(("size", "kept"), [(LARGEST_UNSEEN, 1), (LARGEST_UNSEEN + 1, 0)])
+async def test_a_large_request_over_tls_ends_the_connection(size: int, kept: int) -> None:
+    """Encrypted bytes are given away at once, so nobody can tell that all of them have left."""
+    # given
+    line = Line()
+    line.wire.encrypted = True
+    answering = line.connection.ask(b"x" * size, time.monotonic() + LONG)
+
+    # when
+    line.hear(FINE)
+
+    # then
+    assert answering.result().body == b"fine"
+    assert line.released == kept
+
+
+async def test_nothing_of_an_answer_is_held() -> None:
+    """A connection that waits for the next request, or has ended, keeps no body in memory."""
+    # given
+    kept, ended = Line(), Line()
+
+    # when
+    for line, text in ((kept, FINE), (ended, FINE[:-1])):
+        line.ask()
+        line.hear(text)
+    ended.connection.expire()
+
+    # then
+    assert [line.connection._chunks for line in (kept, ended)] == [[], []]
+    assert [line.connection._headers for line in (kept, ended)] == [[], []]
+
+
+async def test_what_follows_a_body_is_no_header() -> None:
+    """Trailers may say what they like: where an answer points was said in its head."""
+    # given
+    line = Line()
+    answering = line.ask()
+    head = b"HTTP/1.1 200 OK\r\nLink: a \t\r\nlink:  b\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    # when
+    line.hear(head + b"4\r\nfine\r\n0\r\nLink: c\r\n\r\n")
+
+    # then
+    assert answering.result().headers["link"] == "a, b"
+
+
+@pytest.mark.parametrize(
+    "more", [b"X: x\r\n", b"1;x=" + b"x" * 100 + b"\r\nx\r\n"], ids=["trailers", "extensions"]
+)
+async def test_what_is_no_body_does_not_go_on_for_ever(more: bytes) -> None:
+    """Trailers and the extensions of chunks count for the length of an answer, too."""
+    # given
+    line = Line()
+    answering = line.ask()
+    end = b"0\r\n" if more.startswith(b"X") else b""
+
+    # when
+    line.hear(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + end, *[more * 100] * 1000)
+
+    # then
+    assert isinstance(answering.exception(), TooLongError)
+    assert line.wire.is_closing()
+
+
 @pytest.mark.parametrize(
     ("body", "coding", "error"),
     [
@@ -265,14 +341,31 @@ async def test_a_body_that_cannot_be_used_is_named(body: bytes, coding: bytes, e
     assert (line.released, line.wire.is_closing()) == (0, True)
 
 
-async def test_unknown_codings_are_left_as_they_are() -> None:
+@pytest.mark.parametrize("coding", [b"UTF-8", b"", b"identity", b"gzip, br"])
+async def test_unknown_codings_are_left_as_they_are(coding: bytes) -> None:
     """Some servers name a character set there; the body is for the adapter to read."""
     # given
     line = Line()
     answering = line.ask()
 
     # when
-    line.hear(b"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 4\r\n\r\nfine")
+    line.hear(b"HTTP/1.1 200 OK\r\nContent-Encoding: " + coding + b"\r\nContent-Length: 4\r\n\r\nfine")
+
+    # then
+    assert answering.result().body == b"fine"
+
+
+@pytest.mark.parametrize(
+    "lines", [b"Content-Encoding: gzip \r\n", b"Content-Encoding: gzip\r\ncontent-encoding: identity\r\n"]
+)
+async def test_a_coding_is_found_however_it_is_written(lines: bytes) -> None:
+    """With blanks behind it, or beside one that is none."""
+    # given
+    line, body = Line(), gzip.compress(b"fine")
+    answering = line.ask()
+
+    # when
+    line.hear(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
     # then
     assert answering.result().body == b"fine"

@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,60 @@ async def test_what_is_closed_keeps_no_connection(exchange: Exchange) -> None:
 
         # then
         await asyncio.wait_for(server.ended.wait(), 5)
+        with pytest.raises(Unavailable):
+            await exchange.send(Request("GET", server.origin), 5)
+
+
+async def test_what_is_closed_answers_nothing_by_halves(exchange: Exchange) -> None:
+    """An answer that goes on to the end of its connection does not end where the gateway hangs up."""
+    # given
+    async with flowing(b"HTTP/1.1 200 OK\r\n\r\nhalf of the bo") as origin:
+        asking = asyncio.create_task(exchange.send(Request("GET", origin), 5))
+        await asyncio.sleep(0.1)
+
+        # when
+        await exchange.aclose()
+
+        # then
+        with pytest.raises(Unavailable):
+            await asking
+
+
+@asynccontextmanager
+async def flowing(text: bytes) -> AsyncIterator[str]:
+    """Say something, and then nothing for as long as the client waits."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(text)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as listener:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+
+
+async def test_a_name_is_looked_up_once_for_many_connections(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are few threads that look names up, and one silent name server must not take all of them."""
+    # given
+    loop, asked = asyncio.get_running_loop(), list[str]()
+    genuine = loop.getaddrinfo
+
+    async def counted(host: str, *rest: Any, **named: Any) -> Any:
+        asked.append(host)
+        await asyncio.sleep(0.01)
+        return await genuine(host, *rest, **named)
+
+    monkeypatch.setattr(loop, "getaddrinfo", counted)
+    async with serving(*[FINE] * 10) as server:
+        origin = server.origin.replace("127.0.0.1", "localhost")
+
+        # when
+        await asyncio.gather(*(exchange.send(Request("GET", origin), 5) for _ in range(10)))
+
+    # then
+    assert (asked.count("localhost"), server.connections) == (1, 10)
 
 
 async def test_each_request_has_a_connection_of_its_own(exchange: Exchange) -> None:
@@ -164,14 +219,14 @@ async def test_hints_before_an_answer_are_passed_over(exchange: Exchange) -> Non
 
 
 async def test_an_answer_to_head_has_no_body(exchange: Exchange) -> None:
-    """What is announced does not come, and nobody waits for it."""
+    """What is announced does not come, nobody waits for it, and the connection has had its last request."""
     # given
     async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", FINE) as server:
         # when
         bodies = await texts(exchange, [Request("HEAD", server.origin), Request("GET", server.origin)])
 
     # then
-    assert (bodies, server.used) == ([b"", b"fine"], [1, 1])
+    assert (bodies, server.used) == ([b"", b"fine"], [1, 2])
 
 
 async def test_an_early_answer_ends_the_connection(exchange: Exchange) -> None:
@@ -252,7 +307,10 @@ async def test_nobody_else_says_where_a_request_ends(exchange: Exchange) -> None
     assert b"Content-Length: 2\r\n" in server.heads[1][1]
 
 
-@pytest.mark.parametrize("address", ["http://jo:secret@{}/", "ws://{}/", "tcp://{}/", "//{}/", "http://{}:1/"])
+@pytest.mark.parametrize(
+    "address",
+    ["http://jo:secret@{}/", "ws://{}/", "tcp://{}/", "//{}/", "http://{}:1/", "http://{}\0.example/"],
+)
 async def test_only_plain_addresses_are_asked(exchange: Exchange, address: str) -> None:
     """A name and password in an address are nobody's credential, and other schemes are no HTTP."""
     # given
