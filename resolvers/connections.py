@@ -124,4 +124,9 @@ def given(value: T | None) -> T | None:
 
 def page_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
     """Collect the four arguments of a connection."""
-    return PageRequest(first=given(first), after=given(after), last=given(last), before=given(before))
+    return PageRequest(
+        None if first is UNSET else first,
+        None if after is UNSET else after,
+        None if last is UNSET else last,
+        None if before is UNSET else before,
+    )

@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from aiodataloader import DataLoader, Loader, dispatch_queue_batch
@@ -38,12 +39,11 @@ class RefLoader(ABC, Generic[V]):
     async def load(self, ref: Ref) -> V:
         """Load one value; raises the GatewayError of its key, UnknownSource where its source is not there."""
         loader = self._by_source.get(ref.source) or self._opened(ref.source)
-        loading = loader.load(ref)
+        value = loader.shared(ref)
         try:
-            # Shielded, because the future is shared by everybody in the request who asks for this key.
-            return await asyncio.shield(loading)
+            return await value
         except asyncio.CancelledError:
-            loading.add_done_callback(look_at)
+            value.add_done_callback(look_at)
             raise
         except GatewayError:
             loader.clear(ref)  # a failure is not remembered: asking again may succeed
@@ -75,6 +75,19 @@ class _SourceLoader(DataLoader[Ref, V]):
         """Load a batch; the library raises those of its values that are errors to whoever asked for them."""
         return cast("list[V]", await self._owner.ask(self._adapter, keys))
 
+    def shared(self, key: Ref) -> "asyncio.Future[V]":
+        """Give a future of a value that is the caller's own: he may be cancelled, and others wait for the value too.
+
+        `asyncio.shield` does the same with twice the work, and lists are full of this.
+        """
+        loading = self.load(key)
+        own: asyncio.Future[V] = self.loop.create_future()
+        if loading.done():
+            _hand_over(own, loading)
+        else:
+            loading.add_done_callback(partial(_hand_over, own))
+        return own
+
     def get_cache_key(self, key: Ref) -> Ref:
         """Know a value by its reference."""
         return key
@@ -91,3 +104,15 @@ class _SourceLoader(DataLoader[Ref, V]):
         task = self.loop.create_task(dispatch_queue_batch(self, queue))
         running.add(task)
         task.add_done_callback(running.discard)
+
+
+def _hand_over(own: "asyncio.Future[V]", loading: "asyncio.Future[V]") -> None:
+    """Let one who waits for a value have it, or its error; look at it all the same when he has left."""
+    if own.done():
+        look_at(loading)
+    elif loading.cancelled():
+        own.cancel()
+    elif (error := loading.exception()) is not None:
+        own.set_exception(error)
+    else:
+        own.set_result(loading.result())

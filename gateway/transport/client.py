@@ -222,13 +222,14 @@ class SourceClient:
 
     async def _try(self, request: Request, call: Call) -> Response | GatewayError:
         """Send once; a failure that may be retried is a value."""
-        places = self._carriers if request.streams else self._places
+        streams = request.streams
+        places = self._carriers if streams else self._places
         await places.take()
         started = time.monotonic()
         status = None
         try:
             patience = max(0.0, call.deadline - started)
-            seconds = patience if request.streams else min(self._exchange.limits.try_timeout, patience)
+            seconds = patience if streams else min(self._exchange.limits.try_timeout, patience)
             response = await self._exchange.send(request, seconds)
             status = response.status
         except (Unavailable, DeadlineExceeded) as exc:

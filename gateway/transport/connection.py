@@ -26,6 +26,7 @@ FINAL = 200
 """The first status that is no hint of what is to come (RFC 9110, 15.2)."""
 SWITCHING = 101
 CODING = b"content-encoding"
+CODING_LENGTH = len(CODING)
 DELIMITING = frozenset({b"content-length", b"transfer-encoding"})
 """Headers that say where a body ends; one without them ends with the connection (RFC 9112, 6.3)."""
 
@@ -195,7 +196,7 @@ class Connection(asyncio.Protocol):
             self._whole = True  # and not to be used again: nobody knows whether a body comes all the same
             return
         for name, _ in self._headers:
-            if len(name) == len(CODING) and name.lower() == CODING:
+            if len(name) == CODING_LENGTH and name.lower() == CODING:
                 self._expect_compressed()
                 return
 

@@ -118,8 +118,13 @@ def _quietly(make: Read) -> Read:
 
 def _list(item: Read) -> Read:
     def read(value: Any) -> Any:
-        values = [item(one) for one in (value if isinstance(value, list) else (value,))]
-        return Undefined if Undefined in values else values
+        values = []
+        for one in value if isinstance(value, list) else (value,):
+            found = item(one)
+            if found is Undefined:
+                return Undefined
+            values.append(found)
+        return values
 
     return read
 
@@ -142,14 +147,12 @@ def _object(object_type: GraphQLInputObjectType) -> Read:
         found: dict[str, Any] = {}
         for name, out_name, part, required in parts:
             if name in value:
-                found[out_name] = part(value[name])
+                held = found[out_name] = part(value[name])
+                if held is Undefined or (held is None and one_of):
+                    return Undefined
             elif required:
                 return Undefined
-        if (
-            len(found) < len(value) or Undefined in found.values()
-        ):  # a field that there is not, or a wrong value
-            return Undefined
-        if one_of and (len(found) != 1 or None in found.values()):
+        if len(found) < len(value) or (one_of and len(found) != 1):  # there may be no such field
             return Undefined
         return make(found)
 

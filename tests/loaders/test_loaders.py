@@ -172,3 +172,31 @@ async def test_listings_and_trees_pass_failures_on() -> None:
     for loader in loaders:
         with pytest.raises(NotFound):
             await loader.load(ref("left", "1"))
+
+
+@pytest.mark.parametrize("key", ["1", "bad"])
+async def test_who_leaves_takes_nothing_from_those_who_stay(key: str) -> None:
+    """Two fields wait for one value: the one that is cancelled, before or just as it comes, leaves it to the other."""
+    # given
+    for moment in ("before", "as it comes"):
+        source = Scripted("one")
+        source.hold.clear()
+        loader = EntryByRefLoader({"one": source}, Call.lasting(30))
+        leaving, staying = (asyncio.create_task(loader.load(ref("one", key))) for _ in range(2))
+        await asyncio.sleep(0.01)
+
+        # when
+        if moment == "before":
+            leaving.cancel()
+        else:
+            loader._by_source["one"].load(ref("one", key)).add_done_callback(
+                lambda _, one=leaving: one.cancel()
+            )
+        await asyncio.sleep(0)
+        source.hold.set()
+        await asyncio.wait([leaving, staying])
+
+        # then
+        assert leaving.cancelled()
+        outcome = staying.exception() or staying.result()
+        assert isinstance(outcome, Unavailable if key == "bad" else Record)
