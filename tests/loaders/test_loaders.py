@@ -176,7 +176,7 @@ async def test_listings_and_trees_pass_failures_on() -> None:
 
 @pytest.mark.parametrize("key", ["1", "bad"])
 async def test_who_leaves_takes_nothing_from_those_who_stay(key: str) -> None:
-    """Two fields wait for one value: the one that is cancelled, before or just as it comes, leaves it to the other."""
+    """Two fields wait for one value: one that is cancelled, before or just as it comes, leaves it to the other."""
     # given
     for moment in ("before", "as it comes"):
         source = Scripted("one")
