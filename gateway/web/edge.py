@@ -9,7 +9,8 @@ client that has too many (429).
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +51,13 @@ PREFLIGHT_LIFE = b"600"
 """Seconds that a browser may keep the answer of a preflight."""
 
 
+ADDED = "gateway.response.added"
+"""An extension of ASGI: takes lines for the head of the answer, as they are written, which are put together once.
+
+The server looks at each header of each answer with two regular expressions, which takes as much for those that are
+always the same as the rest of the edge does."""
+
+
 class Edge:
     """Wraps an application. ``secure`` says that clients reach it by HTTPS alone."""
 
@@ -69,6 +77,7 @@ class Edge:
         https: Pairs = (HTTPS_ONLY,) if secure else ()
         varies: Pairs = ((b"vary", b"Origin"),) if origins.listed else ()
         self._usual: Pairs = (*ALWAYS, *https, *varies)
+        self._lines = b"".join([name + b": " + value + b"\r\n" for name, value in self._usual])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
@@ -78,13 +87,18 @@ class Edge:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
         if scope["type"] == "http":
-            send = _with_more(send, self._usual if origin is None else self._shared(origin))
+            send = self._adding(send, scope) if origin is None else _with_more(send, self._shared(origin))
         if not self._is_ours(scope, headers):
             await refuse(scope, send, 400, "This host is not served here.")
         elif origin and scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
             await self._preflight(headers, origin, send)
         else:
             await self._app(scope, receive, send)
+
+    def _adding(self, send: Send, scope: Scope) -> Send:
+        """Add what every answer says, by the lines that are written already where the server takes them."""
+        add = scope.get("extensions", {}).get(ADDED)
+        return _with_more(send, self._usual, None if add is None else partial(add, self._lines))
 
     def _is_ours(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether a request is meant for us; one with two hosts is nobody's (RFC 9112, 3.2)."""
@@ -115,14 +129,20 @@ class Edge:
         await _answer(send, 204, b"", (*allowed, methods, (b"access-control-max-age", PREFLIGHT_LIFE)))
 
 
-def _with_more(send: Send, more: Pairs) -> Send:
-    """Add to an answer those headers that it does not have, and `vary` in any case."""
+def _with_more(send: Send, more: Pairs, add: Callable[[], None] | None = None) -> Send:
+    """Add to an answer those headers that it does not have, and `vary` in any case.
+
+    ``add`` adds them all in another way, if there is one.
+    """
 
     def sent(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())
             said = [name for name, _ in headers]
             is_plain = NAMES.isdisjoint(said)  # as most are: they say nothing of what is added
+            if is_plain and add is not None:
+                add()
+                return send(message)
             lacking = more if is_plain else [pair for pair in more if pair[0] == b"vary" or pair[0] not in said]
             message["headers"] = [*headers, *lacking]
         return send(message)

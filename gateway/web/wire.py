@@ -13,12 +13,15 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gateway.web.edge import ADDED
+
 LARGEST_HEAD = 64 * 1024
 """Bytes of the request line and all headers; one read of the socket may come on top before it is noticed."""
 MOST_HEADERS = 100
 SMALL = 8 * 1024
 """Bytes of a head that need no weighing. The library that answers WebSockets breaks on longer lines."""
 BODIES = frozenset({b"content-length", b"transfer-encoding"})
+LINE_END = b"\r\n"
 LINE = 256
 """What a line may hold beside its value."""
 PATIENCE = 30.0
@@ -46,7 +49,7 @@ class Writing:
     https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event
     """
 
-    __slots__ = ("_cycle", "_head", "_loop", "_transport")
+    __slots__ = ("_added", "_cycle", "_head", "_loop", "_transport")
 
     def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
         self._cycle: RequestResponseCycle | None = cycle
@@ -54,6 +57,11 @@ class Writing:
         self._transport = cycle.transport
         self._loop = loop
         self._head = b""
+        self._added = b""
+
+    def add(self, lines: bytes) -> None:
+        """Put lines at the end of the head that is about to be written; each ends with its line end."""
+        self._added = lines
 
     def write(self, data: bytes) -> None:
         """Keep the head, which is the first that is written once the answer has started; write all else."""
@@ -61,7 +69,7 @@ class Writing:
             head, self._head = self._head, b""
             self._transport.writelines((head, data))
         elif self._cycle is not None and self._cycle.response_started:
-            self._cycle, self._head = None, data
+            self._cycle, self._head = None, data[: -len(LINE_END)] + self._added + LINE_END
             self._loop.call_soon(self.flush)
         else:
             self._transport.write(data)
@@ -163,6 +171,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._writing = Writing(cycle, self.loop)
+        scope: dict[str, Any] = cast("dict[str, Any]", cycle.scope)
+        scope["extensions"] = {**scope.get("extensions", {}), ADDED: self._writing.add}
         cycle.transport = cast("asyncio.Transport", self._writing)
         super()._start_asgi_task(cycle, app)
 

@@ -12,6 +12,8 @@ from starlette.routing import Route
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.web.edge import ALWAYS, Edge
+from gateway.web.origins import Hosts, Origins
 from gateway.web.wire import BoundedProtocol
 
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -99,8 +101,13 @@ APP = Starlette(
 @pytest.fixture
 async def connection() -> tuple[BoundedProtocol, Recorded]:
     """Make the server's side of one connection."""
+    return connected(APP)
+
+
+def connected(app: Any) -> tuple[BoundedProtocol, Recorded]:
+    """Make the server's side of one connection to an application."""
     APP.state.go_on = asyncio.Event()
-    config = Config(APP, http=BoundedProtocol, log_config=None, ws="none")
+    config = Config(app, http=BoundedProtocol, log_config=None, ws="none")
     config.load()
     return BoundedProtocol(config, ServerState(), {}), Recorded()
 
@@ -132,6 +139,39 @@ async def test_an_answer_is_written_at_once(connection: Connection) -> None:
     assert len(calls) == 1
     assert calls[0].startswith(b"HTTP/1.1 200 OK\r\n")
     assert calls[0].endswith(b"\r\n\r\n/plain")
+
+
+@pytest.mark.parametrize("request_line", [b"GET /plain", b"HEAD /plain", b"GET /nothing", b"GET /pieces/a/b"])
+async def test_lines_of_the_edge_are_in_the_head_once(request_line: bytes) -> None:
+    """What all answers say is written at the end of the head, whatever kind of answer it is."""
+    # given
+    connection = connected(Edge(APP, Hosts(["a"]), Origins([], "http://a")))
+    APP.state.go_on.set()
+
+    # when
+    calls = await asked(connection, *[request_line + b" HTTP/1.1\r\nHost: a\r\n\r\n"] * 2)
+
+    # then
+    heads = b"".join(calls).split(b"HTTP/1.1 ")[1:]
+    assert len(heads) == 2
+    for head in heads:
+        lines = head.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+        assert [lines.count(name + b": " + value) for name, value in ALWAYS] == [1] * len(ALWAYS)
+
+
+async def test_an_answer_that_says_otherwise_has_its_own_word() -> None:
+    """A page that may be kept by browsers says so, and is not contradicted by the edge."""
+    # given
+    own = PlainTextResponse("fine", headers={"cache-control": "max-age=60"})
+    connection = connected(Edge(own, Hosts(["a"]), Origins([], "http://a")))
+
+    # when
+    (answer,) = await asked(connection, GET % b"any")
+
+    # then
+    said = [line for line in answer.split(b"\r\n") if line.startswith(b"cache-control")]
+    assert said == [b"cache-control: max-age=60"]
+    assert b"x-content-type-options: nosniff\r\n" in answer
 
 
 @pytest.mark.parametrize("request_line", [b"HEAD /plain", b"GET /nothing"])
