@@ -27,7 +27,8 @@ FINAL = 200
 SWITCHING = 101
 CODING = b"content-encoding"
 CODING_LENGTH = len(CODING)
-DELIMITING = frozenset({b"content-length", b"transfer-encoding"})
+LENGTH = b"content-length"
+DELIMITING = frozenset({LENGTH, b"transfer-encoding"})
 """Headers that say where a body ends; one without them ends with the connection (RFC 9112, 6.3)."""
 
 
@@ -125,7 +126,6 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """Give up: the time is over."""
         self._fail(TimeoutError())
-        self.abort()
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
             if exc is None and self._ended and self._ends_with_connection():
                 self._finish()
             else:
-                self._fail(BrokenOffError())
+                self._reject(BrokenOffError())
         del self._parser  # the two hold each other
         self._forget(self)
 
@@ -241,11 +241,15 @@ class Connection(asyncio.Protocol):
         self._chunks.append(piece)
 
     def _check_length(self) -> None:
-        """Bound what is no body, which is not kept but may go on for ever."""
+        """Bound what is no body, which is not kept but may go on for ever, and wait for no body that is too long."""
         if not self._status:
-            self._break(BrokenOffError())
-        elif self._received > LARGEST_HEAD + WIRED * self._longest:
-            self._break(TooLongError())
+            self._fail(BrokenOffError())
+        elif self._received > LARGEST_HEAD + WIRED * self._longest or self._announced() > self._longest:
+            self._fail(TooLongError())
+
+    def _announced(self) -> int:
+        """Tell the bytes that the body is to have on the wire; 0 where nothing is said."""
+        return next((int(value) for name, value in self._headers if name.lower() == LENGTH), 0)
 
     def _ends_with_connection(self) -> bool:
         return self._status >= FINAL and not any(name.lower() in DELIMITING for name, _ in self._headers)
@@ -257,7 +261,6 @@ class Connection(asyncio.Protocol):
             self._finish()
         else:
             self._fail(error)
-            self.abort()
 
     def _finish(self) -> None:
         """Answer, and take the next request unless something of this one is left on either way."""
@@ -266,7 +269,6 @@ class Connection(asyncio.Protocol):
                 self._decompression.check_end()
         except Exception as exc:  # noqa: BLE001 - it is the answer
             self._fail(exc)
-            self.abort()
             return
         answering = self._end()
         response = Response(self._status, Received(self._headers), b"".join(self._chunks))
@@ -287,6 +289,11 @@ class Connection(asyncio.Protocol):
         return self._sent > LARGEST_UNSEEN and self._transport.get_extra_info("sslcontext") is not None
 
     def _fail(self, error: BaseException) -> None:
+        """Answer with an error, and end the connection."""
+        self._reject(error)
+        self.abort()
+
+    def _reject(self, error: BaseException) -> None:
         answering = self._end()
         self._begin()
         if not answering.done():

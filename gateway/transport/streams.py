@@ -104,6 +104,8 @@ class Streams:
     async def whole(self, answer: ClientResponse) -> Response:
         """Read a body as far as it may be long; raises TooLongError and InflatedError."""
         try:
+            if (answer.content_length or 0) > self._limits.max_body:
+                raise TooLongError
             chunks, size = [], 0
             async for chunk in answer.content.iter_any():
                 chunks.append(chunk)

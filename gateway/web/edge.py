@@ -49,13 +49,12 @@ ALLOWED_METHODS = b"GET, HEAD, POST"
 HEADER_NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: *, *[!#$%&'*+.^_`|~0-9A-Za-z-]+){0,63}")
 PREFLIGHT_LIFE = b"600"
 """Seconds that a browser may keep the answer of a preflight."""
-
-
 ADDED = "gateway.response.added"
 """An extension of ASGI: takes lines for the head of the answer, as they are written, which are put together once.
 
 The server looks at each header of each answer with two regular expressions, which takes as much for those that are
-always the same as the rest of the edge does."""
+always the same as the rest of the edge does.
+"""
 
 
 class Edge:

@@ -20,7 +20,8 @@ TOKEN = re.compile(
 )
 """Every alternative takes whatever it begins to read, so that no text is read twice.
 
-The atomic groups say what ``*+`` would say, which Python 3.11.2 takes back where the last alternative fails."""
+The atomic groups say what ``*+`` would say, which Python 3.11.2 takes back where the last alternative fails.
+"""
 
 
 def count_tokens(text: str, most: int) -> int:

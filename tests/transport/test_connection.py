@@ -341,6 +341,20 @@ async def test_a_body_that_cannot_be_used_is_named(body: bytes, coding: bytes, e
     assert (line.released, line.wire.is_closing()) == (0, True)
 
 
+async def test_nobody_waits_for_a_body_that_is_announced_as_too_long() -> None:
+    """What cannot be used is not fetched, but for what has come with its beginning."""
+    # given
+    line = Line(longest=4 * LARGEST_HEAD)
+    answering = line.ask()
+
+    # when
+    line.hear(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * LARGEST_HEAD + 1) + bytes(LARGEST_HEAD))
+
+    # then
+    assert isinstance(answering.exception(), TooLongError)
+    assert line.wire.is_closing()
+
+
 @pytest.mark.parametrize("coding", [b"UTF-8", b"", b"identity", b"gzip, br"])
 async def test_unknown_codings_are_left_as_they_are(coding: bytes) -> None:
     """Some servers name a character set there; the body is for the adapter to read."""
