@@ -12,17 +12,15 @@ from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.exchange import Exchange
 from gateway.transport.messages import Limits
 
-ON_SOCKETS = frozenset({"test_exchange.py", "test_exchange_wire.py", "test_pool.py"})
-"""What depends on how the event loop treats sockets."""
-
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config,  # noqa: ARG001 - the hook's signature
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run these on both loops: the server's, and that of commands and of systems that have no other."""
+    """Run the modules that say so on both loops: the server's, and that of commands and of systems without it."""
     loops = {"asyncio": asyncio.new_event_loop}
-    return {**loops, "uvloop": uvloop.new_event_loop} if item.path.name in ON_SOCKETS else loops
+    on_both = getattr(item.module, "ON_BOTH_LOOPS", False)  # type: ignore[attr-defined] # of a test in Python
+    return {**loops, "uvloop": uvloop.new_event_loop} if on_both else loops
 
 
 @pytest.fixture

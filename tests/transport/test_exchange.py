@@ -16,6 +16,8 @@ from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.exchange import Exchange
 from gateway.transport.messages import Limits, Request
 
+ON_BOTH_LOOPS = True
+"""They treat sockets differently (`conftest.py`)."""
 SMALL = Limits(max_body=1000, connect_timeout=10.0)
 
 

@@ -23,6 +23,9 @@ from gateway.sandbox.upstream import SandboxUpstream
 from gateway.transport.exchange import Exchange
 from gateway.transport.messages import Limits, Request, Response
 
+ON_BOTH_LOOPS = True
+"""They treat sockets differently (`conftest.py`)."""
+
 
 @dataclass
 class Connection:

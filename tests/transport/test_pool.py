@@ -14,6 +14,8 @@ from gateway.transport import pool
 from gateway.transport.exchange import Exchange
 from gateway.transport.messages import Request
 
+ON_BOTH_LOOPS = True
+"""They treat sockets differently (`conftest.py`)."""
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 FRAMING = (b"host", b"content-length", b"transfer-encoding", b"connection")
 ENDING = (b"Content-Length:", b"Transfer-Encoding:")
